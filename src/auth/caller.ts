@@ -1,0 +1,42 @@
+import { DomainError } from "../errors.ts";
+import { INSTANCE_RESOURCE } from "../storage/tables.ts";
+import { grants, type Permission } from "./roles.ts";
+
+/** Roles on the instance (`resourceId` {@link INSTANCE_RESOURCE}) or on one organization. */
+export type Membership = { resourceId: string; roles: string[] };
+
+/** Who is calling, as of the request's start. */
+export type Caller = {
+  userId: string;
+  /** The organization the caller's user belongs to. */
+  organizationId: string;
+  /** The organization the call is about: `x-zitadel-orgid`, or the caller's own. */
+  contextOrganizationId: string;
+  memberships: readonly Membership[];
+  /** Fingerprint of the user agent the caller signed in with, where the credential says so. */
+  agentId?: string;
+};
+
+/** The instance itself, or one organization. Roles on the instance cover every organization. */
+export const INSTANCE = Symbol("instance");
+export type Scope = typeof INSTANCE | string;
+
+export function isPermitted(caller: Caller, permission: Permission, scope: Scope): boolean {
+  return caller.memberships.some(
+    ({ resourceId, roles }) =>
+      (resourceId === INSTANCE_RESOURCE || resourceId === scope) && grants(roles, permission),
+  );
+}
+
+/** @throws DomainError `auth.permission_denied` */
+export function demand(caller: Caller, permission: Permission, scope: Scope): void {
+  if (!isPermitted(caller, permission, scope)) throw new DomainError("auth.permission_denied");
+}
+
+/** Where a permission holds, for queries that filter in the database: everywhere, or in these organizations. */
+export function permittedScopes(caller: Caller, permission: Permission): "everywhere" | string[] {
+  if (isPermitted(caller, permission, INSTANCE)) return "everywhere";
+  return caller.memberships
+    .filter(({ resourceId, roles }) => resourceId !== INSTANCE_RESOURCE && grants(roles, permission))
+    .map(({ resourceId }) => resourceId);
+}

@@ -1,0 +1,55 @@
+import packageJson from "../../package.json" with { type: "json" };
+import { loadConfig, optionNames } from "../config.ts";
+import { banner } from "./banner.ts";
+import type { Command } from "./command.ts";
+import { printProgress, silentProgress } from "./progress.ts";
+import { untilStopSignal } from "./stop-signal.ts";
+
+/** `gatehouse serve`: starts the server, says where it is, and stops it in good order. */
+export const serve: Command = {
+  name: "serve",
+  summary: "run the server",
+  description: [
+    "Runs until SIGTERM or SIGINT, then lets open requests finish; a second signal stops it at once. The log goes to standard output, everything meant for people to standard error.",
+    "Without --database-url the data lives in an embedded database, made on first start together with a master key and an administrator's token.",
+  ],
+  options: optionNames,
+  switches: {},
+  async run({ flags }) {
+    const config = loadConfig(process.env, flags);
+    const { startServer } = await import("../server.ts");
+    const watched = process.stderr.isTTY || config.logFormat === "pretty";
+    const progress = watched ? printProgress(process.stderr) : silentProgress;
+
+    // Asked for first: a signal during the start waits for its end, or a half-made database would stay behind.
+    const stopSignal = untilStopSignal();
+    const server = await startServer(config, { onProgress: progress.step }).catch((error) => {
+      progress.finish("failed");
+      throw error;
+    });
+    progress.finish();
+    const { url, database, adminToken } = server;
+    if (watched) {
+      const adminTokenFile = adminToken?.file;
+      const facts = {
+        version: packageJson.version,
+        url,
+        database,
+        adminTokenFile,
+        adminToken: adminToken?.shownOnce,
+      };
+      process.stderr.write(banner(facts));
+    } else {
+      server.logger.info({ url, database, adminTokenFile: adminToken?.file }, "listening");
+      // Kept nowhere else; a log collector is a bad place for it, and no place at all is worse.
+      if (adminToken?.shownOnce !== undefined && adminToken.file === undefined) {
+        process.stderr.write(`The administrator's token, shown this once: ${adminToken.shownOnce}\n`);
+      }
+    }
+
+    server.logger.info({ signal: await stopSignal }, "stopping");
+    await server.close();
+    server.logger.info("stopped");
+    return 0;
+  },
+};

@@ -1,0 +1,86 @@
+import { newPersonalAccessToken, personalAccessTokenDigest } from "./auth/personal-access-token.ts";
+import { uuidV7 } from "./crypto/random-ids.ts";
+import { instanceAggregate } from "./organization/instance.ts";
+import { organizationAggregate } from "./organization/organization.ts";
+import { change } from "./storage/aggregate.ts";
+import { UniqueViolation } from "./storage/database-errors.ts";
+import type { EventRepository } from "./storage/event-repository.ts";
+import type { OrganizationRepository } from "./storage/organization-repository.ts";
+import type { InstanceRow } from "./storage/tables.ts";
+import { userAggregate } from "./user/user.ts";
+
+export type FirstStartOptions = {
+  /** The administrator's token; undefined: a random one, handed to `keepToken` before anything is stored. */
+  adminToken: string | undefined;
+  keepToken(token: string): Promise<void>;
+  /** Host part of the default organization's domain. */
+  domain: string;
+  onProgress?: ((step: string) => void) | undefined;
+};
+
+/**
+ * The instance, made at the first start on a database: one organization and one administrator (IAM_OWNER), in one
+ * append. Of several servers that start on an empty database at once, one makes it and the others use it.
+ */
+export async function ensureInstance(
+  events: EventRepository,
+  organizations: OrganizationRepository,
+  { adminToken, keepToken, domain, onProgress }: FirstStartOptions,
+): Promise<{ instance: InstanceRow; created: boolean }> {
+  const existing = await organizations.instance();
+  if (existing) return { instance: existing, created: false };
+
+  onProgress?.("creating the instance, an organization and the administrator");
+  const token = adminToken ?? newPersonalAccessToken();
+  // Kept first: a crash in between leaves a token nobody needs rather than an instance nobody can enter.
+  if (adminToken === undefined) await keepToken(token);
+  try {
+    await events.append(firstChanges(token, domain));
+  } catch (error) {
+    if (!(error instanceof UniqueViolation)) throw error;
+    return { instance: (await organizations.instance())!, created: false };
+  }
+  return { instance: (await organizations.instance())!, created: true };
+}
+
+function firstChanges(token: string, domain: string) {
+  const [instanceId, organizationId, adminId] = [uuidV7(), uuidV7(), uuidV7()];
+  return [
+    change(
+      userAggregate,
+      userAggregate.initialState(adminId),
+      [
+        {
+          type: "user.machine.added",
+          payload: {
+            organizationId,
+            userName: "admin",
+            name: "Administrator",
+            description: "Made at the first start",
+            accessTokenType: 0,
+          },
+        },
+        {
+          type: "user.pat.added",
+          payload: { tokenId: uuidV7(), digest: personalAccessTokenDigest(token), scopes: [] },
+        },
+      ],
+      adminId,
+    ),
+    change(
+      organizationAggregate,
+      organizationAggregate.initialState(organizationId),
+      [{ type: "org.added", payload: { name: "Default", primaryDomain: `default.${domain}` } }],
+      adminId,
+    ),
+    change(
+      instanceAggregate,
+      instanceAggregate.initialState(instanceId),
+      [
+        { type: "instance.added", payload: { defaultOrganizationId: organizationId } },
+        { type: "instance.member.added", payload: { userId: adminId, roles: ["IAM_OWNER"] } },
+      ],
+      adminId,
+    ),
+  ];
+}

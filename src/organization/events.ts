@@ -1,0 +1,22 @@
+/** Every event of an organization. */
+export type OrganizationEvent =
+  | { type: "org.added"; payload: { name: string; primaryDomain: string } }
+  | { type: "org.member.added"; payload: { userId: string; roles: string[] } }
+  | { type: "org.member.changed"; payload: { userId: string; roles: string[] } }
+  | { type: "org.member.removed"; payload: { userId: string } }
+  /** The member's user was removed. */
+  | { type: "org.member.cascade.removed"; payload: { userId: string } }
+  /** From now on the organization's own limit applies, not the instance's. 0: never lock. */
+  | { type: "org.policy.lockout.added"; payload: { maxPasswordAttempts: number } }
+  | { type: "org.policy.lockout.changed"; payload: { maxPasswordAttempts: number } }
+  | { type: "org.policy.lockout.removed"; payload: Record<string, never> };
+
+/** Every event of the instance: the one everything else belongs to. */
+export type InstanceEvent =
+  | { type: "instance.added"; payload: { defaultOrganizationId: string } }
+  | { type: "instance.member.added"; payload: { userId: string; roles: string[] } }
+  | { type: "instance.member.changed"; payload: { userId: string; roles: string[] } }
+  | { type: "instance.member.removed"; payload: { userId: string } }
+  | { type: "instance.member.cascade.removed"; payload: { userId: string } }
+  /** 0: wrong passwords never lock. */
+  | { type: "instance.policy.lockout.changed"; payload: { maxPasswordAttempts: number } };

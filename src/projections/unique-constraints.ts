@@ -1,0 +1,7 @@
+import type { ErrorSlug } from "../errors.ts";
+
+/** What a unique index refuses, in the domain's words. */
+export const uniqueConstraints: Readonly<Record<string, ErrorSlug>> = {
+  users_username_key: "user.name_exists",
+  organizations_name_key: "organization.exists",
+};

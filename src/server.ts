@@ -1,0 +1,219 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { type Logger, pino } from "pino";
+import pretty from "pino-pretty";
+import type { Caller } from "./auth/caller.ts";
+import { callerOfToken } from "./auth/personal-access-token.ts";
+import { type Config, ConfigError, withoutPassword } from "./config.ts";
+import { deriveKey } from "./crypto/encryption.ts";
+import { createPasswordHasher } from "./crypto/password-hasher.ts";
+import { ensureInstance } from "./first-start.ts";
+import { projections } from "./projections/projections.ts";
+import { rebuildProjections, type Verification, verifyProjections } from "./projections/replay.ts";
+import { uniqueConstraints } from "./projections/unique-constraints.ts";
+import type { SessionDependencies } from "./session/dependencies.ts";
+import { callerOfSession } from "./session/session-credential.ts";
+import { isSessionToken, SessionTokens } from "./session/session-token.ts";
+import { CallerRepository } from "./storage/caller-repository.ts";
+import { DataDirectory } from "./storage/data-directory.ts";
+import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.ts";
+import { EventRepository } from "./storage/event-repository.ts";
+import { migrate } from "./storage/migrate.ts";
+import { OrganizationRepository } from "./storage/organization-repository.ts";
+import { SessionRepository } from "./storage/session-repository.ts";
+import { UserRepository } from "./storage/user-repository.ts";
+import { createConnectHandler } from "./transport/connect-handler.ts";
+import { createCors } from "./transport/cors.ts";
+import { toConnectError } from "./transport/error-mapping.ts";
+import { createHttpHandler } from "./transport/http-handler.ts";
+import { accessLog } from "./transport/interceptors/access-log.ts";
+import { authenticate } from "./transport/interceptors/authenticate.ts";
+import { mapErrors } from "./transport/interceptors/map-errors.ts";
+import { validate } from "./transport/interceptors/validate.ts";
+import { listen } from "./transport/listener.ts";
+import { registerServices } from "./transport/services.ts";
+
+export type Progress = (step: string) => void;
+
+export type RunningServer = {
+  /** Where clients reach it on this machine, `http://127.0.0.1:8080`. */
+  url: string;
+  /** For people: which engine, and where; never a password. */
+  database: string;
+  /** The first administrator's token: the file it is kept in if it was made here, and itself right after. */
+  adminToken?: { file?: string; shownOnce?: string };
+  logger: Logger;
+  /** Answers what was accepted, then closes the database. */
+  close(): Promise<void>;
+};
+
+export type ServerOptions = {
+  onProgress?: Progress;
+  /** Where log lines go; standard output by default. */
+  logger?: Logger;
+  /** The application's clock. */
+  clock?: () => Date;
+};
+
+/**
+ * Opens the database, brings it up to date and serves.
+ * @throws ConfigError, DomainError `storage.unavailable`, `storage.locked`, `storage.newer_schema`; EADDRINUSE
+ */
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
+  const { onProgress, clock = () => new Date() } = options;
+  const logger = options.logger ?? createLogger(config);
+  const opened = await openDatabase(config, onProgress);
+  try {
+    await migrate(opened.db, onProgress);
+    const masterKey = await masterKeyOf(config, opened.directory);
+    const house = compose(config, opened, masterKey, clock);
+    let shownOnce: string | undefined;
+    const { instance } = await ensureInstance(house.events, house.organizations, {
+      adminToken: config.adminToken,
+      keepToken: async (token) => {
+        await opened.directory.create();
+        await opened.directory.writeAdminToken(token);
+        shownOnce = token;
+      },
+      domain: config.publicUrl ? new URL(config.publicUrl).hostname : "localhost",
+      onProgress,
+    });
+    const server = await serve(config, house.sessionDependencies(instance.id), house.callers, opened, logger);
+    const file = opened.directory.adminTokenPath;
+    if (!existsSync(file)) return server;
+    return { ...server, adminToken: shownOnce === undefined ? { file } : { file, shownOnce } };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/** The database without a server around it, for the command line. */
+export type Store = {
+  migrate(onProgress?: Progress): Promise<{ applied: string[] }>;
+  verifyProjections(): Promise<Verification>;
+  rebuildProjections(): Promise<{ rebuilt: number }>;
+  close(): Promise<void>;
+};
+
+/** @throws DomainError `storage.unavailable`, `storage.locked` if a server has the embedded database open */
+export async function openStore(config: Config, onProgress?: Progress): Promise<Store> {
+  const { db, close } = await openDatabase(config, onProgress);
+  return {
+    migrate: async (progress) => ({ applied: await migrate(db, progress) }),
+    verifyProjections: () => verifyProjections(db, projections),
+    rebuildProjections: () => rebuildProjections(db, projections),
+    close,
+  };
+}
+
+type Opened = OpenDatabase & { directory: DataDirectory; description: string };
+
+async function openDatabase(config: Config, onProgress?: Progress): Promise<Opened> {
+  const directory = new DataDirectory(config.dataDir);
+  if (config.databaseUrl !== undefined) {
+    const opened = openPostgres(config.databaseUrl, { poolSize: config.databasePoolSize });
+    return { ...opened, directory, description: `PostgreSQL ${withoutPassword(config.databaseUrl)}` };
+  }
+  await directory.create();
+  directory.lock();
+  onProgress?.("opening the embedded database");
+  const opened = await openPglite(directory.databasePath);
+  return {
+    ...opened,
+    directory,
+    description: `PGlite in ${directory.databasePath}`,
+    close: async () => {
+      await opened.close();
+      directory.unlock();
+    },
+  };
+}
+
+async function masterKeyOf(config: Config, directory: DataDirectory): Promise<Uint8Array> {
+  if (config.masterKey !== undefined) return config.masterKey;
+  if (config.databaseUrl !== undefined) {
+    throw new ConfigError("GATEHOUSE_MASTER_KEY must be given with a PostgreSQL database: 64 hexadecimal characters");
+  }
+  return directory.masterKey(() => randomBytes(32));
+}
+
+function compose(config: Config, { db, engine }: OpenDatabase, masterKey: Uint8Array, clock: () => Date) {
+  // PGlite has one connection: a second lane would only wait for the first.
+  const lanes = engine === "pglite" ? 1 : 2;
+  const events = new EventRepository(db, projections, { lanes, uniqueSlugs: uniqueConstraints });
+  const sessions = new SessionRepository(db, { lanes });
+  const users = new UserRepository(db, { lanes });
+  const callers = new CallerRepository(db, { lanes });
+  const organizations = new OrganizationRepository(db);
+  const sessionDependencies = (instanceId: string): SessionDependencies => ({
+    events,
+    sessions,
+    users,
+    organizations,
+    tokens: new SessionTokens(deriveKey(masterKey, "session token")),
+    passwords: createPasswordHasher(),
+    clock,
+    instanceId,
+    setSessionProof: config.setSessionProof,
+  });
+  return { events, callers, organizations, sessionDependencies };
+}
+
+async function serve(
+  config: Config,
+  sessions: SessionDependencies,
+  callers: CallerRepository,
+  { db, description, close }: Opened,
+  logger: Logger,
+): Promise<RunningServer> {
+  let stopping = false;
+  const callerOf = (credential: string): Promise<Caller> =>
+    isSessionToken(credential)
+      ? callerOfSession({ ...sessions, callers }, credential)
+      : callerOfToken(callers, credential);
+  const connect = createConnectHandler({
+    routes: (router) => registerServices(router, { sessions }),
+    interceptors: [
+      accessLog(logger),
+      mapErrors({ toConnectError, logger }),
+      authenticate({ callerOf, organizationExists: (id) => callers.organizationExists(id) }),
+      validate(),
+    ],
+    maxBodyBytes: config.maxBodyBytes,
+  });
+  const handler = createHttpHandler({
+    connect,
+    cors: createCors({ origins: config.corsOrigins === "*" ? ["*"] : config.corsOrigins }),
+    health: {
+      serving: () => !stopping,
+      ready: async () => {
+        await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
+      },
+    },
+    logger,
+    maxBodyBytes: config.maxBodyBytes,
+  });
+  const tls =
+    config.tlsCertFile && config.tlsKeyFile
+      ? { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) }
+      : undefined;
+  const { host, port } = config.listen;
+  const listener = await listen({ host: host ?? "::", port, handler, logger, ...(tls ? { tls } : {}) });
+  const shown = host === undefined ? "localhost" : listener.host.includes(":") ? `[${listener.host}]` : listener.host;
+  return {
+    url: `${tls ? "https" : "http"}://${shown}:${listener.port}`,
+    database: description,
+    logger,
+    close: async () => {
+      stopping = true;
+      await listener.close(config.shutdownGraceSeconds * 1_000);
+      await close();
+    },
+  };
+}
+
+function createLogger(config: Config): Logger {
+  const level = config.logLevel;
+  return config.logFormat === "pretty" ? pino({ level }, pretty({ sync: true })) : pino({ level });
+}

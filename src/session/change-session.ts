@@ -1,0 +1,89 @@
+import type { Caller } from "../auth/caller.ts";
+import { DomainError } from "../errors.ts";
+import { change, settled } from "../storage/aggregate.ts";
+import { type Checks, type PasswordVerification, runChecks } from "./checks/run-checks.ts";
+import type { Details, SessionDependencies } from "./dependencies.ts";
+import type { SessionEvent } from "./events.ts";
+import { type MetadataPatch, patchMetadata } from "./metadata.ts";
+import { type SessionState, sessionAggregate } from "./session.ts";
+
+/** What CreateSession and SetSession have in common. */
+export type SessionChanges = {
+  checks: Checks;
+  metadata: MetadataPatch;
+  /** Milliseconds; above zero. */
+  lifetimeMs?: number;
+  /** Challenges asked for that this server does not offer yet, by their field names. */
+  unavailableChallenges: readonly string[];
+};
+
+export type ChangedSession = {
+  details: Details;
+  /** The only valid token from now on; undefined if nothing changed and the old one stays. */
+  token?: string;
+};
+
+/** About 292 years: what existing servers can hold (nanoseconds in 63 bits). Longer lifetimes become this one. */
+const MAX_LIFETIME_MS = 2 ** 63 / 1e6;
+
+/**
+ * Applies one request to a session: checks, metadata, lifetime, then a new token, stored as one append.
+ * A failed check stores the user's failed attempt, and nothing of the session.
+ * @param first events that precede the checks' (`session.added`)
+ * @throws DomainError the first refusal; ConflictError if the session or its user moved on meanwhile
+ */
+export async function changeSession(
+  dependencies: SessionDependencies,
+  caller: Caller,
+  session: SessionState,
+  first: SessionEvent[],
+  changes: SessionChanges,
+  verify: PasswordVerification,
+): Promise<ChangedSession> {
+  const { events, tokens, instanceId } = dependencies;
+  const [unavailable] = changes.unavailableChallenges;
+  if (unavailable !== undefined) {
+    throw new DomainError("session.challenge_unimplemented", {
+      message: `the challenge ${unavailable} is not available yet`,
+    });
+  }
+  const checked = await runChecks(dependencies, session, changes.checks, verify, caller.userId);
+  if (checked.failure) {
+    await events.append(checked.user);
+    throw checked.failure;
+  }
+
+  const metadata = patchMetadata(session.metadata, changes.metadata);
+  const effective: SessionEvent[] = [
+    ...first,
+    ...checked.session,
+    ...(metadata ? [{ type: "session.metadata.set" as const, payload: { metadata } }] : []),
+    ...lifetimeEvents(changes.lifetimeMs),
+  ];
+  if (effective.length === 0) return { details: detailsOf(session, instanceId) };
+
+  const { token, digest } = tokens.issue(session.id);
+  effective.push({ type: "session.token.set", payload: { tokenDigest: digest } });
+  const sessionChange = change(sessionAggregate, session, effective, caller.userId);
+  const appendedAt = await events.append([sessionChange, ...checked.user]);
+  return { details: detailsOf(sessionChange.state, instanceId, appendedAt), token };
+}
+
+/** @param appendedAt the append's time, for a state folded before it */
+export function detailsOf(session: SessionState, instanceId: string, appendedAt?: Date): Details {
+  const time = (at: Date) => (appendedAt ? settled(at, appendedAt) : at);
+  return {
+    sequence: session.sequence,
+    changedAt: time(session.changedAt),
+    createdAt: time(session.createdAt),
+    resourceOwner: instanceId,
+  };
+}
+
+function lifetimeEvents(lifetimeMs: number | undefined): SessionEvent[] {
+  if (lifetimeMs === undefined) return [];
+  if (!(lifetimeMs > 0)) throw new DomainError("session.lifetime_not_positive");
+  return [
+    { type: "session.lifetime.set", payload: { lifetime: Math.ceil(Math.min(lifetimeMs, MAX_LIFETIME_MS)) } },
+  ];
+}

@@ -1,0 +1,63 @@
+import { DomainError } from "../../errors.ts";
+import { userExists, type UserState } from "../../user/user.ts";
+import type { CheckOutcome } from "./outcome.ts";
+
+/**
+ * Refuses a password check that could not succeed whatever the password (spec session-api §10.2, 1 to 4).
+ * @param user the session's user; undefined if the session has none
+ * @returns the hash to verify against
+ * @throws DomainError `session.password_without_user`, `…_user_not_found`, `…_user_locked`, `…_not_set`
+ */
+export function passwordHashToCheck(user: UserState | undefined): string {
+  if (user === undefined) throw new DomainError("session.password_without_user");
+  if (!userExists(user) || user.type !== "human") throw new DomainError("session.password_user_not_found");
+  if (user.status === "locked") {
+    throw new DomainError("session.password_user_locked", { failedAttempts: user.passwordFailedAttempts });
+  }
+  if (user.passwordHash === null) throw new DomainError("session.password_not_set");
+  return user.passwordHash;
+}
+
+/**
+ * What a verified password means (spec session-api §10.2, 6 and 7).
+ * @param verification whether the password matched, and a fresh hash if the stored one is of older make
+ * @param maxAttempts wrong passwords in a row that lock the user; 0 = never
+ */
+export function decidePasswordCheck(
+  user: UserState,
+  verification: { matches: boolean; rehash?: string },
+  maxAttempts: number,
+  at: Date,
+): CheckOutcome {
+  if (verification.matches) {
+    return {
+      session: [
+        {
+          type: "session.password.checked",
+          payload: { checkedAt: at.toISOString(), passwordEpoch: user.passwordEpoch },
+        },
+      ],
+      user: [
+        { type: "user.human.password.check.succeeded", payload: {} },
+        ...(verification.rehash === undefined
+          ? []
+          : [
+              {
+                type: "user.human.password.hash.updated" as const,
+                payload: { encodedHash: verification.rehash },
+              },
+            ]),
+      ],
+    };
+  }
+  const failedAttempts = user.passwordFailedAttempts + 1;
+  const locks = maxAttempts > 0 && failedAttempts >= maxAttempts;
+  return {
+    session: [],
+    user: [
+      { type: "user.human.password.check.failed", payload: {} },
+      ...(locks ? [{ type: "user.locked" as const, payload: {} }] : []),
+    ],
+    failure: new DomainError("session.password_invalid", { failedAttempts }),
+  };
+}

@@ -1,0 +1,89 @@
+import { DomainError } from "../../errors.ts";
+import { change, type Change } from "../../storage/aggregate.ts";
+import type { UserEvent } from "../../user/events.ts";
+import { loginNameKey, userAggregate, type UserState } from "../../user/user.ts";
+import type { SessionDependencies } from "../dependencies.ts";
+import type { SessionEvent } from "../events.ts";
+import type { SessionState } from "../session.ts";
+import { decidePasswordCheck, passwordHashToCheck } from "./password.ts";
+import { checkUser } from "./user.ts";
+
+/** The checks of one request. */
+export type Checks = {
+  user?: { userId: string } | { loginName: string };
+  password?: string;
+  /** Checks asked for that this server does not offer yet, by their field names. */
+  unavailable: readonly string[];
+};
+
+export type ChecksResult = {
+  session: SessionEvent[];
+  /** The user's own facts; empty if no check touched the user. */
+  user: Change[];
+  failure?: DomainError;
+};
+
+/** A password verified once per command, however often the command is decided again. */
+export type PasswordVerification = (password: string, hash: string) => Promise<{ matches: boolean; rehash?: string }>;
+
+export function verifyOnce({ passwords }: Pick<SessionDependencies, "passwords">): PasswordVerification {
+  const results = new Map<string, ReturnType<PasswordVerification>>();
+  const verify: PasswordVerification = async (password, hash) => {
+    const { matches, needsRehash } = await passwords.verify(password, hash);
+    return matches && needsRehash ? { matches, rehash: await passwords.hash(password) } : { matches };
+  };
+  return (password, hash) => {
+    // One command checks one password, so the hash alone tells its verifications apart.
+    let result = results.get(hash);
+    if (!result) {
+      result = verify(password, hash);
+      results.set(hash, result);
+    }
+    return result;
+  };
+}
+
+/**
+ * Runs the checks in their fixed order, whatever the order on the wire: user, then password. The first failure stops.
+ * @throws DomainError what a check refuses without leaving a trace on the user
+ */
+export async function runChecks(
+  dependencies: Pick<SessionDependencies, "users" | "organizations" | "clock">,
+  session: SessionState,
+  checks: Checks,
+  verify: PasswordVerification,
+  actorId: string,
+): Promise<ChecksResult> {
+  const { users, organizations, clock } = dependencies;
+  const [unavailable] = checks.unavailable;
+  if (unavailable !== undefined) {
+    throw new DomainError("session.check_unimplemented", {
+      message: `the check ${unavailable} is not available yet`,
+    });
+  }
+
+  const sessionEvents: SessionEvent[] = [];
+  let user: UserState | undefined;
+  if (checks.user) {
+    user = await ("userId" in checks.user
+      ? users.find(checks.user.userId)
+      : users.findByLoginName(loginNameKey(checks.user.loginName)));
+    sessionEvents.push(...checkUser(session, user, clock()).session);
+  }
+  if (checks.password === undefined) return { session: sessionEvents, user: [] };
+
+  if (user === undefined && session.userId !== null) user = await users.find(session.userId);
+  const { matches, rehash } = await verify(checks.password, passwordHashToCheck(user));
+  const checkedUser = user!;
+  const maxAttempts = matches ? 0 : await organizations.maxPasswordAttempts(checkedUser.organizationId);
+  const outcome = decidePasswordCheck(
+    checkedUser,
+    rehash === undefined ? { matches } : { matches, rehash },
+    maxAttempts,
+    clock(),
+  );
+  const userChange = change<UserState, UserEvent>(userAggregate, checkedUser, outcome.user, actorId);
+  return outcome.failure
+    ? { session: [], user: [userChange], failure: outcome.failure }
+    : { session: [...sessionEvents, ...outcome.session], user: [userChange] };
+}

@@ -1,0 +1,41 @@
+import type { Caller } from "../auth/caller.ts";
+import { uuidV7 } from "../crypto/random-ids.ts";
+import { DomainError } from "../errors.ts";
+import { changeSession, type SessionChanges } from "./change-session.ts";
+import { verifyOnce } from "./checks/run-checks.ts";
+import type { Details, SessionDependencies } from "./dependencies.ts";
+import type { SessionEvent } from "./events.ts";
+import { mayCreate } from "./permissions.ts";
+import { initialSession } from "./session.ts";
+import { describeUserAgent, type UserAgentInput } from "./user-agent.ts";
+
+export type CreateSession = SessionChanges & { userAgent?: UserAgentInput };
+
+export type CreatedSession = { sessionId: string; token: string; details: Details };
+
+/**
+ * Opens a session; with no checks at all, an anonymous one. If a check fails there is no session.
+ * @throws DomainError `auth.permission_denied` before any user is looked up, then what the checks refuse
+ */
+export async function createSession(
+  dependencies: SessionDependencies,
+  caller: Caller,
+  command: CreateSession,
+): Promise<CreatedSession> {
+  if (!mayCreate(caller)) throw new DomainError("auth.permission_denied");
+  const added: SessionEvent = {
+    type: "session.added",
+    payload: command.userAgent ? { user_agent: describeUserAgent(command.userAgent) } : {},
+  };
+  const sessionId = uuidV7();
+  const verify = verifyOnce(dependencies);
+  const { details, token } = await dependencies.events.decide(contendedUser(command) ?? sessionId, () =>
+    changeSession(dependencies, caller, initialSession(sessionId), [added], command, verify),
+  );
+  return { sessionId, token: token!, details };
+}
+
+/** A session that does not exist yet is contended by nobody; the user whose attempts are counted may be. */
+function contendedUser({ checks: { user } }: CreateSession): string | undefined {
+  return user && ("userId" in user ? user.userId : user.loginName);
+}

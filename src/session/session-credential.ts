@@ -1,0 +1,36 @@
+import type { Caller } from "../auth/caller.ts";
+import { DomainError } from "../errors.ts";
+import type { CallerRepository } from "../storage/caller-repository.ts";
+import type { SessionDependencies } from "./dependencies.ts";
+import { passwordCheckedAt, standing } from "./session.ts";
+import { isCurrent } from "./session-token.ts";
+
+/**
+ * The caller behind a session token used as bearer credential (spec authorization §4).
+ * @throws DomainError `auth.token_invalid` if the token was never issued here; `auth.session_not_found`,
+ *   `auth.session_token_stale`, `auth.session_expired`; `auth.authentication_required` if nothing was proven yet
+ */
+export async function callerOfSession(
+  { sessions, tokens, callers }: Pick<SessionDependencies, "sessions" | "tokens"> & { callers: CallerRepository },
+  credential: string,
+): Promise<Caller> {
+  const token = tokens.read(credential);
+  if (!token) throw new DomainError("auth.token_invalid");
+  const record = await sessions.find(token.sessionId);
+  if (!record) throw new DomainError("auth.session_not_found");
+  const { session, user, now } = record;
+  const stands = standing(session, user, now);
+  if (stands === "ended") throw new DomainError("auth.session_not_found");
+  if (!isCurrent(token, session)) throw new DomainError("auth.session_token_stale");
+  if (stands === "expired") throw new DomainError("auth.session_expired");
+  if (session.userId === null || !passwordCheckedAt(session, user)) {
+    throw new DomainError("auth.authentication_required");
+  }
+  const organizationId = session.userOrganizationId!;
+  return {
+    userId: session.userId,
+    organizationId,
+    contextOrganizationId: organizationId,
+    memberships: await callers.memberships(session.userId),
+  };
+}

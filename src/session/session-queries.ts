@@ -1,0 +1,91 @@
+import { type Caller, permittedScopes } from "../auth/caller.ts";
+import { DomainError } from "../errors.ts";
+import type { SessionFilter, SessionPage, SessionRecord, Visibility } from "../storage/session-repository.ts";
+import type { SessionDependencies } from "./dependencies.ts";
+import { mayRead } from "./permissions.ts";
+import { standing } from "./session.ts";
+import { isCurrent } from "./session-token.ts";
+
+export type GetSession = { sessionId: string; token?: string };
+
+/**
+ * Reads one session: with its current token, or as its creator, its user, or by `session.read`. Expired sessions are
+ * read like others.
+ * @throws DomainError `session.read_token_invalid` (a token was given; permissions do not help then),
+ *   `auth.permission_denied`, `session.not_found` for callers who may know: they could read it if it were there, or
+ *   hold a token that was once its own
+ */
+export async function getSession(
+  { sessions, tokens }: Pick<SessionDependencies, "sessions" | "tokens">,
+  caller: Caller,
+  { sessionId, token }: GetSession,
+): Promise<SessionRecord> {
+  const record = await sessions.find(sessionId);
+  const readable = record !== undefined && standing(record.session, record.user, record.now) !== "ended";
+  if (token) {
+    const genuine = tokens.read(token);
+    if (readable && genuine && isCurrent(genuine, record.session)) return record;
+    const mayKnow = genuine?.sessionId === sessionId || mayRead(caller, undefined);
+    throw new DomainError(!readable && mayKnow ? "session.not_found" : "session.read_token_invalid");
+  }
+  if (!mayRead(caller, record?.session)) throw new DomainError("auth.permission_denied");
+  if (!readable) throw new DomainError("session.not_found");
+  return record;
+}
+
+/** A list condition as clients state it: without an id, creator and user agent mean the caller's own. */
+export type SessionCriterion =
+  | Exclude<SessionFilter, { by: "creatorId" | "fingerprintId" }>
+  | { by: "creatorId"; id: string | undefined }
+  | { by: "fingerprintId"; id: string | undefined };
+
+export type ListSessions = {
+  criteria: readonly SessionCriterion[];
+  offset: number;
+  /** 0: the default of 100. */
+  limit: number;
+  ascending: boolean;
+};
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000;
+
+/**
+ * Lists the sessions the caller may read, ended ones excluded. What the caller may not see is neither listed nor
+ * counted.
+ * @throws DomainError `session.creator_query_invalid`, `session.user_agent_query_invalid`, `list.limit_exceeded`
+ */
+export function listSessions(
+  { sessions }: Pick<SessionDependencies, "sessions">,
+  caller: Caller,
+  { criteria, offset, limit, ascending }: ListSessions,
+): Promise<SessionPage> {
+  if (limit > MAX_LIMIT) throw new DomainError("list.limit_exceeded");
+  return sessions.search({
+    filters: criteria.map((criterion) => resolved(criterion, caller)),
+    visibility: visibilityOf(caller),
+    offset,
+    limit: limit || DEFAULT_LIMIT,
+    ascending,
+  });
+}
+
+function resolved(criterion: SessionCriterion, caller: Caller): SessionFilter {
+  if (criterion.by === "creatorId") {
+    const id = criterion.id ?? caller.userId;
+    if (id === "") throw new DomainError("session.creator_query_invalid");
+    return { by: "creatorId", id };
+  }
+  if (criterion.by === "fingerprintId") {
+    const id = criterion.id ?? caller.agentId;
+    if (!id) throw new DomainError("session.user_agent_query_invalid");
+    return { by: "fingerprintId", id };
+  }
+  return criterion;
+}
+
+function visibilityOf(caller: Caller): Visibility {
+  const scopes = permittedScopes(caller, "session.read");
+  if (scopes === "everywhere") return "everything";
+  return { userId: caller.userId, agentId: caller.agentId, organizationIds: scopes };
+}

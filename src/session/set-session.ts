@@ -1,0 +1,38 @@
+import type { Caller } from "../auth/caller.ts";
+import { DomainError } from "../errors.ts";
+import { type ChangedSession, changeSession, type SessionChanges } from "./change-session.ts";
+import { verifyOnce } from "./checks/run-checks.ts";
+import type { SessionDependencies } from "./dependencies.ts";
+import { mayChange } from "./permissions.ts";
+import { standing } from "./session.ts";
+import { isCurrent } from "./session-token.ts";
+
+/** `token` counts only where the operator demands it as proof; otherwise it is ignored, as the contract has it. */
+export type SetSession = SessionChanges & { sessionId: string; token: string };
+
+/**
+ * Adds checks, metadata or a lifetime to a session and rotates its token.
+ * @throws DomainError `auth.permission_denied`; `session.not_found` for callers who may change any session;
+ *   `session.terminated`, `session.expired`; what the checks refuse
+ */
+export function setSession(
+  dependencies: SessionDependencies,
+  caller: Caller,
+  command: SetSession,
+): Promise<ChangedSession> {
+  const verify = verifyOnce(dependencies);
+  return dependencies.events.decide(command.sessionId, async () => {
+    const record = await dependencies.sessions.find(command.sessionId);
+    if (!mayChange(caller, record?.session)) throw new DomainError("auth.permission_denied");
+    if (record === undefined) throw new DomainError("session.not_found");
+    const { session, user, now } = record;
+    if (dependencies.setSessionProof === "token") {
+      const token = dependencies.tokens.read(command.token);
+      if (!token || !isCurrent(token, session)) throw new DomainError("session.token_required");
+    }
+    const stands = standing(session, user, now);
+    if (stands === "ended") throw new DomainError("session.terminated");
+    if (stands === "expired") throw new DomainError("session.expired");
+    return changeSession(dependencies, caller, session, [], command, verify);
+  });
+}

@@ -1,0 +1,207 @@
+import type { AggregateType, Change } from "./aggregate.ts";
+import { APPEND_TIME } from "./aggregate.ts";
+import type { Projections, SideWrite } from "./projection.ts";
+import { type ColumnType, fieldName, type Row, type RowTable } from "./row-table.ts";
+
+/** One command's changes: all of them are stored, or none. */
+export type AppendUnit = readonly Change[];
+
+export type Statement = { sql: string; parameters: unknown[] };
+
+/** The one row the statement answers: the append's time, and the indexes of the units whose expectation failed. */
+export type AppendResult = { at: Date; refused: number[] | null };
+
+/**
+ * Writes a batch of units as one statement: lock the rows in id order, refuse every unit with an outdated
+ * expectation, then rows and events of the others together.
+ *
+ * Why one statement: it is one round trip and one commit for the whole batch, and a unit that is refused costs its
+ * neighbours nothing. A row that changed after the statement's snapshot can't meet its expectation (whoever decided on
+ * the newer state started later), so under READ COMMITTED no update here ever lands on a row other than the one
+ * decided on. Columns go in as arrays (`unnest`), so the text depends only on which tables are touched, not on how
+ * many units, and can be prepared once.
+ */
+export function appendStatement(units: readonly AppendUnit[], projections: Projections): Statement {
+  const parameters: unknown[] = [];
+  const array = (values: unknown[], type: string): string => {
+    parameters.push(values);
+    return `$${parameters.length}::${type}[]`;
+  };
+  const parts: string[] = ["moment AS MATERIALIZED (SELECT date_trunc('milliseconds', now()) AS at)"];
+  const refusals: string[] = [];
+  const writes: string[] = [];
+  const changes = units.flatMap((unit, index) => unit.map((change) => ({ unit: index, change })));
+
+  for (const [type, { table }] of entries(projections)) {
+    const ofType = changes.filter(({ change }) => change.type === type);
+    const locked = ofType.filter(({ change }) => change.expectedSequence > 0 || change.events.length === 0);
+    if (locked.length > 0) {
+      const ids = array(locked.map(({ change }) => change.id), "text");
+      const asked = `unnest(${array(locked.map(({ unit }) => unit), "int")}, ${ids}, ${array(
+        locked.map(({ change }) => change.expectedSequence),
+        "bigint",
+      )}) AS a(unit, id, expected)`;
+      parts.push(
+        `locked_${type} AS MATERIALIZED (SELECT r.id, r.sequence FROM ${table.name} r WHERE r.id = ANY(${ids}) ORDER BY r.id FOR NO KEY UPDATE)`,
+      );
+      refusals.push(
+        `SELECT a.unit FROM ${asked} LEFT JOIN locked_${type} l ON l.id = a.id WHERE coalesce(l.sequence, 0) <> a.expected`,
+      );
+    }
+    const changed = ofType.filter(({ change }) => change.events.length > 0);
+    const rows = (first: boolean) =>
+      changed
+        .filter(({ change }) => (change.expectedSequence === 0) === first)
+        .map(({ unit, change }) => ({ unit, row: change.state as unknown as Row }));
+    if (rows(true).length > 0) {
+      writes.push(`inserted_${type} AS (${insertRows(table, source(table, rows(true), array))})`);
+    }
+    if (rows(false).length > 0) {
+      writes.push(`updated_${type} AS (${updateRows(table, source(table, rows(false), array))})`);
+    }
+  }
+  for (const [name, { table, puts, drops }] of sideWrites(changes, projections)) {
+    if (puts.length > 0) writes.push(`put_${name} AS (${putRows(table, source(table, puts, array))})`);
+    for (const [columns, dropped] of drops) {
+      writes.push(`drop_${name}_${columns.join("_")} AS (${dropRows(table, columns, dropped, array)})`);
+    }
+  }
+  writes.push(`appended AS (${insertEvents(changes, array)})`);
+
+  parts.push(
+    refusals.length > 0
+      ? `refused AS MATERIALIZED (SELECT DISTINCT unit FROM (${refusals.join(" UNION ALL ")}) AS r)`
+      : "refused AS (SELECT 0 AS unit WHERE false)",
+  );
+  return {
+    sql: `WITH ${[...parts, ...writes].join(",\n")}\nSELECT (SELECT at FROM moment) AS at, (SELECT array_agg(unit) FROM refused) AS refused`,
+    parameters,
+  };
+}
+
+type ArrayParameter = (values: unknown[], type: string) => string;
+type UnitRow = { unit: number; row: Row };
+
+const accepted = "NOT EXISTS (SELECT 1 FROM refused f WHERE f.unit = n.unit)";
+
+/** `unnest(…) AS n(unit, id, …)` over the rows' columns. */
+function source(table: RowTable, rows: UnitRow[], array: ArrayParameter): string {
+  const columns = table.columns.map(([name, type]) => {
+    const field = fieldName(name);
+    return array(
+      rows.map(({ row }) => encode(row[field], type)),
+      type === "time" ? "float8" : type,
+    );
+  });
+  const names = table.columns.map(([name]) => name);
+  return `unnest(${array(rows.map(({ unit }) => unit), "int")}, ${columns.join(", ")}) AS n(unit, ${names.join(", ")})`;
+}
+
+function encode(value: unknown, type: ColumnType): unknown {
+  if (value === null || value === undefined) return null;
+  if (type === "jsonb") return JSON.stringify(value);
+  return value instanceof Date ? value.getTime() : value;
+}
+
+function value([name, type]: RowTable["columns"][number]): string {
+  if (type !== "time") return `n.${name}`;
+  const base = APPEND_TIME.getTime();
+  return `CASE WHEN n.${name} >= ${base} THEN m.at + (n.${name} - ${base}) * interval '1 millisecond' ELSE timestamptz 'epoch' + n.${name} * interval '1 millisecond' END`;
+}
+
+function insertRows(table: RowTable, from: string): string {
+  const names = table.columns.map(([name]) => name).join(", ");
+  return `INSERT INTO ${table.name} (${names}) SELECT ${table.columns.map(value).join(", ")} FROM ${from}, moment m WHERE ${accepted}`;
+}
+
+function updateRows(table: RowTable, from: string): string {
+  const sets = table.columns.slice(table.keyColumns).map((column) => `${column[0]} = ${value(column)}`);
+  return `UPDATE ${table.name} r SET ${sets.join(", ")} FROM ${from}, moment m WHERE ${sameKey(table)} AND ${accepted}`;
+}
+
+function putRows(table: RowTable, from: string): string {
+  const keys = table.columns.slice(0, table.keyColumns).map(([name]) => name);
+  const sets = table.columns
+    .slice(table.keyColumns)
+    .filter(([name]) => !table.insertOnly?.includes(name))
+    .map(([name]) => `${name} = excluded.${name}`);
+  return `${insertRows(table, from)} ON CONFLICT (${keys.join(", ")}) DO UPDATE SET ${sets.join(", ")}`;
+}
+
+function sameKey(table: RowTable): string {
+  const keys = table.columns.slice(0, table.keyColumns);
+  return keys.map(([name]) => `r.${name} = n.${name}`).join(" AND ");
+}
+
+function dropRows(table: RowTable, columns: string[], rows: UnitRow[], array: ArrayParameter): string {
+  const arrays = columns.map((name) =>
+    array(
+      rows.map(({ row }) => row[fieldName(name)]),
+      "text",
+    ),
+  );
+  const same = columns.map((name) => `r.${name} = n.${name}`).join(" AND ");
+  return `DELETE FROM ${table.name} r USING unnest(${array(rows.map(({ unit }) => unit), "int")}, ${arrays.join(", ")}) AS n(unit, ${columns.join(", ")}) WHERE ${same} AND ${accepted}`;
+}
+
+function insertEvents(changes: { unit: number; change: Change }[], array: ArrayParameter): string {
+  const events = changes.flatMap(({ unit, change }) => change.events.map((event) => ({ unit, change, event })));
+  const columns = [
+    array(events.map(({ unit }) => unit), "int"),
+    array(events.map(({ change }) => change.type), "text"),
+    array(events.map(({ change }) => change.id), "text"),
+    array(events.map(({ event }) => event.sequence), "bigint"),
+    array(events.map(({ event }) => event.type), "text"),
+    array(events.map(({ event }) => JSON.stringify(event.payload)), "jsonb"),
+    array(events.map(({ event }) => event.actorId), "text"),
+  ];
+  return `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
+SELECT n.aggregate_type, n.aggregate_id, n.sequence, n.event_type, n.payload, n.actor_id, m.at
+FROM unnest(${columns.join(", ")}) WITH ORDINALITY AS n(unit, aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, place), moment m
+WHERE ${accepted} ORDER BY n.place`;
+}
+
+type SideBatch = { table: RowTable; puts: UnitRow[]; drops: Map<string[], UnitRow[]> };
+
+/** Side writes of the batch by table; a later write of a unit to the same key replaces the earlier. */
+function sideWrites(
+  changes: { unit: number; change: Change }[],
+  projections: Projections,
+): Map<string, SideBatch> {
+  const batches = new Map<string, SideBatch>();
+  for (const { unit, change } of changes) {
+    const projection = projections[change.type];
+    if (projection.sideTables.length === 0) continue;
+    for (const event of change.events) {
+      for (const write of projection.sideWrites(change.id, event, change.state as unknown as Row)) {
+        addSideWrite(batches, unit, write);
+      }
+    }
+  }
+  return batches;
+}
+
+function addSideWrite(batches: Map<string, SideBatch>, unit: number, write: SideWrite): void {
+  const { table } = write;
+  let batch = batches.get(table.name);
+  if (!batch) {
+    batch = { table, puts: [], drops: new Map() };
+    batches.set(table.name, batch);
+  }
+  const row = "put" in write ? write.put : write.drop;
+  const keys = "put" in write ? table.columns.slice(0, table.keyColumns).map(([name]) => fieldName(name)) : Object.keys(row);
+  // One statement sees one snapshot: it can't drop what it puts, so only the last word on a key is said.
+  batch.puts = batch.puts.filter((put) => put.unit !== unit || !keys.every((key) => put.row[key] === row[key]));
+  if ("put" in write) {
+    batch.puts.push({ unit, row });
+    return;
+  }
+  const columns = table.columns.map(([name]) => name).filter((name) => fieldName(name) in row);
+  const sameColumns = [...batch.drops.keys()].find((known) => known.join() === columns.join());
+  if (sameColumns) batch.drops.get(sameColumns)!.push({ unit, row });
+  else batch.drops.set(columns, [{ unit, row }]);
+}
+
+function entries(projections: Projections): [AggregateType, Projections[AggregateType]][] {
+  return Object.entries(projections) as [AggregateType, Projections[AggregateType]][];
+}

@@ -1,0 +1,64 @@
+type Waiting<K, V> = { key: K; resolve: (value: V | undefined) => void; reject: (error: unknown) => void };
+
+/**
+ * Turns single look-ups that wait at the same time into one query (`id = ANY($1)`).
+ *
+ * There is no timer and no cache: an idle loader asks in the same tick, and a key that comes in while every lane is
+ * busy waits for the *next* query. So an answer never predates the question, which is what makes a read see every
+ * acknowledged write.
+ */
+export class BatchLoader<K, V> {
+  readonly #fetch: (keys: K[]) => Promise<Map<K, V>>;
+  readonly #lanes: number;
+  readonly #maxBatch: number;
+  #waiting: Waiting<K, V>[] = [];
+  #running = 0;
+  #scheduled = false;
+
+  /**
+   * @param fetch one query for distinct keys; a key it does not answer resolves to undefined
+   * @param options.lanes queries in flight at once
+   * @param options.maxBatch keys per query at most
+   */
+  constructor(
+    fetch: (keys: K[]) => Promise<Map<K, V>>,
+    { lanes = 2, maxBatch = 256 }: { lanes?: number; maxBatch?: number } = {},
+  ) {
+    this.#fetch = fetch;
+    this.#lanes = lanes;
+    this.#maxBatch = maxBatch;
+  }
+
+  /** @throws whatever `fetch` throws, to every caller of that batch */
+  load(key: K): Promise<V | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  // A microtask, so that callers of the same tick share a query although nobody waits for a clock.
+  #schedule(): void {
+    if (this.#scheduled || this.#running >= this.#lanes) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      while (this.#waiting.length > 0 && this.#running < this.#lanes) {
+        void this.#run(this.#waiting.splice(0, this.#maxBatch));
+      }
+    });
+  }
+
+  async #run(batch: Waiting<K, V>[]): Promise<void> {
+    this.#running += 1;
+    try {
+      const values = await this.#fetch([...new Set(batch.map(({ key }) => key))]);
+      for (const { key, resolve } of batch) resolve(values.get(key));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    } finally {
+      this.#running -= 1;
+      if (this.#waiting.length > 0) this.#schedule();
+    }
+  }
+}

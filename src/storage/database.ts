@@ -1,0 +1,102 @@
+import { mkdir } from "node:fs/promises";
+import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect } from "kysely";
+import pg from "pg";
+import { translateDatabaseError } from "./database-errors.ts";
+import type { Database } from "./tables.ts";
+
+/** An open database: the same Kysely on both engines. */
+export type OpenDatabase = {
+  db: Kysely<Database>;
+  engine: "postgres" | "pglite";
+  close(): Promise<void>;
+};
+
+// JSON keys are data here, not columns: metadata keys must come back as they went in.
+const camelCase = () => new CamelCasePlugin({ maintainNestedObjectKeys: true });
+
+/**
+ * Opens a PostgreSQL database; connections are made when first needed.
+ * Every error that means "not reachable" is thrown as DomainError `storage.unavailable`.
+ * @param options.poolSize connections at most
+ */
+export function openPostgres(url: string, { poolSize = 10 }: { poolSize?: number } = {}): OpenDatabase {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    connectionTimeoutMillis: 5_000,
+    Client: NamedStatementClient,
+    // int8 holds sequences and counts only, all far below 2^53.
+    types: { getTypeParser: (oid, format) => (oid === 20 ? Number : pg.types.getTypeParser(oid, format)) },
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on("error", () => {});
+  const db = new Kysely<Database>({
+    dialect: new PostgresDialect({
+      pool: {
+        options: pool.options,
+        connect: () => pool.connect().catch(rethrowTranslated),
+        end: () => pool.end(),
+      },
+    }),
+    plugins: [camelCase()],
+  });
+  return { db, engine: "postgres", close: () => db.destroy() };
+}
+
+/**
+ * Opens the embedded database.
+ * @param directory its files, made if missing; undefined keeps everything in memory
+ * @param loadDataDir a dump of another embedded database to start from (tests)
+ */
+export async function openPglite(directory?: string, loadDataDir?: Blob): Promise<OpenDatabase> {
+  // Imported when needed: PGlite is some 20 MB of WebAssembly that a server on PostgreSQL never touches.
+  const { PGlite } = await import("@electric-sql/pglite");
+  if (directory !== undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
+  const pglite = await PGlite.create({
+    ...(directory === undefined ? {} : { dataDir: directory }),
+    ...(loadDataDir === undefined ? {} : { loadDataDir }),
+  });
+  const db = new Kysely<Database>({ dialect: new PGliteDialect({ pglite }), plugins: [camelCase()] });
+  return {
+    db,
+    engine: "pglite",
+    close: async () => {
+      await db.destroy();
+      if (!pglite.closed) await pglite.close();
+    },
+  };
+}
+
+/** PostgreSQL plans an unnamed statement on every call; these few are planned once a connection. */
+const NAMED_STATEMENTS_LIMIT = 100;
+const statementNames = new Map<string, string>();
+
+/**
+ * Names the long statements Kysely sends, so that PostgreSQL keeps their plans. Their texts are few: the store builds
+ * them from the tables a batch touches, not from its values.
+ */
+class NamedStatementClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: pg.Client.query has a dozen overloads, Kysely uses one of them
+  override query(...parameters: any[]): any {
+    const [text, values] = parameters;
+    if (typeof text !== "string" || !Array.isArray(values)) {
+      return (super.query as (...all: unknown[]) => unknown).apply(this, parameters);
+    }
+    const name = statementName(text);
+    const query = name === undefined ? { text, values } : { name, text, values };
+    return super.query(query).catch(rethrowTranslated);
+  }
+}
+
+function statementName(text: string): string | undefined {
+  let name = statementNames.get(text);
+  if (name === undefined && text.startsWith("WITH ") && statementNames.size < NAMED_STATEMENTS_LIMIT) {
+    name = `gatehouse_${statementNames.size}`;
+    statementNames.set(text, name);
+  }
+  return name;
+}
+
+function rethrowTranslated(error: unknown): never {
+  throw translateDatabaseError(error);
+}

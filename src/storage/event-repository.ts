@@ -1,0 +1,132 @@
+import { CompiledQuery, type Kysely } from "kysely";
+import { DomainError, type ErrorSlug } from "../errors.ts";
+import type { AggregateType, Change, Recorded } from "./aggregate.ts";
+import { type AppendResult, type AppendUnit, appendStatement } from "./append-statement.ts";
+import { ConflictError, sqlState, UniqueViolation } from "./database-errors.ts";
+import { GroupCommit, type Outcome } from "./group-commit.ts";
+import type { Projections } from "./projection.ts";
+import type { Database } from "./tables.ts";
+
+/** How often a command is decided again after losing a race before its caller is told ABORTED. */
+const MAX_ATTEMPTS = 10;
+/** 40001 serialization failure, 40P01 deadlock detected: the same batch may succeed the next time. */
+const RETRIED_STATES = new Set(["40001", "40P01"]);
+const MAX_BATCH_ATTEMPTS = 3;
+
+/** The event store: the one way anything is written. */
+export class EventRepository {
+  readonly #db: Kysely<Database>;
+  readonly #projections: Projections;
+  readonly #uniqueSlugs: Readonly<Record<string, ErrorSlug>>;
+  readonly #commits: GroupCommit<AppendUnit, Date>;
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  /** @param options.uniqueSlugs the refusal each unique index stands for */
+  constructor(
+    db: Kysely<Database>,
+    projections: Projections,
+    { lanes = 1, uniqueSlugs = {} }: { lanes?: number; uniqueSlugs?: Readonly<Record<string, ErrorSlug>> } = {},
+  ) {
+    this.#db = db;
+    this.#projections = projections;
+    this.#uniqueSlugs = uniqueSlugs;
+    this.#commits = new GroupCommit(
+      (units) => this.#writeBatch(units),
+      (unit) => unit.map(({ type, id }) => `${type} ${id}`),
+      { lanes },
+    );
+  }
+
+  /**
+   * Appends the changes of one command: events, rows and side rows of all of them, or nothing.
+   * @returns the append's time: every event's `createdAt`
+   * @throws ConflictError if an aggregate is no longer at its expected sequence (see {@link decide})
+   * @throws DomainError the slug of the unique index that refused, or `storage.unavailable`
+   */
+  append(changes: readonly Change[]): Promise<Date> {
+    return this.#commits.commit(changes);
+  }
+
+  /**
+   * Runs a command's load, decide and append, again on fresh state for as long as it loses races.
+   *
+   * The first try is optimistic. After a lost race the command takes its turn among this process's losers on the same
+   * aggregate, so that a burst on one session or user finishes in the order it came instead of everyone failing.
+   * @param key the contended aggregate
+   * @throws DomainError `storage.conflict` (ABORTED) after {@link MAX_ATTEMPTS} lost races
+   */
+  async decide<T>(key: string, attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+    }
+    return this.#inTurn(key, async () => {
+      for (let tries = 1; tries < MAX_ATTEMPTS; tries++) {
+        try {
+          return await attempt();
+        } catch (error) {
+          if (!(error instanceof ConflictError)) throw error;
+        }
+      }
+      throw new DomainError("storage.conflict");
+    });
+  }
+
+  /** The events of one aggregate, oldest first. */
+  async readStream(type: AggregateType, id: string): Promise<Recorded[]> {
+    return this.#db
+      .selectFrom("events")
+      .select(["sequence", "eventType as type", "payload", "actorId", "createdAt"])
+      .where("aggregateType", "=", type)
+      .where("aggregateId", "=", id)
+      .orderBy("sequence")
+      .execute();
+  }
+
+  async #inTurn<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(task, task);
+    this.#turns.set(key, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+    }
+  }
+
+  async #writeBatch(units: AppendUnit[]): Promise<Outcome<Date>[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#write(units);
+      } catch (error) {
+        if (error instanceof DomainError) throw error;
+        if (RETRIED_STATES.has(sqlState(error) ?? "") && attempt < MAX_BATCH_ATTEMPTS) continue;
+        if (units.length === 1) return [{ ok: false, error: this.#refusal(error) }];
+        break;
+      }
+    }
+    // Somebody's unit is at fault, and nothing of the batch was stored: alone, the fault stays with its owner.
+    const outcomes: Outcome<Date>[] = [];
+    for (const unit of units) outcomes.push(...(await this.#writeBatch([unit])));
+    return outcomes;
+  }
+
+  async #write(units: AppendUnit[]): Promise<Outcome<Date>[]> {
+    const { sql, parameters } = appendStatement(units, this.#projections);
+    const { rows } = await this.#db.withoutPlugins().executeQuery<AppendResult>(CompiledQuery.raw(sql, parameters));
+    const { at, refused } = rows[0]!;
+    const refusedUnits = new Set(refused);
+    return units.map((_, index) =>
+      refusedUnits.has(index) ? { ok: false, error: new ConflictError("the aggregate has moved on") } : { ok: true, value: at },
+    );
+  }
+
+  #refusal(error: unknown): unknown {
+    if (sqlState(error) !== "23505") return error;
+    const constraint = String((error as { constraint?: unknown }).constraint);
+    // Two first events of one aggregate: whoever came second decides again, on the aggregate that now exists.
+    if (constraint.endsWith("_pkey")) return new ConflictError(constraint);
+    const slug = this.#uniqueSlugs[constraint];
+    return slug ? new DomainError(slug, { cause: error }) : new UniqueViolation(constraint, error);
+  }
+}

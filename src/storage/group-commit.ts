@@ -1,0 +1,82 @@
+type Queued<U, R> = { unit: U; keys: readonly string[]; resolve: (result: R) => void; reject: (error: unknown) => void };
+
+/** What became of one unit of a batch; one unit's fault never becomes its neighbour's. */
+export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
+
+/**
+ * Group commit: units that arrive while every write lane is busy go together into the next write.
+ *
+ * No timer: an idle server writes at once. Two units that touch the same aggregate never share a batch (a statement
+ * changes a row once), the later one waits for the next.
+ */
+export class GroupCommit<U, R> {
+  readonly #write: (units: U[]) => Promise<Outcome<R>[]>;
+  readonly #keysOf: (unit: U) => readonly string[];
+  readonly #lanes: number;
+  readonly #maxBatch: number;
+  #queue: Queued<U, R>[] = [];
+  #running = 0;
+  #scheduled = false;
+
+  /**
+   * @param write stores the units, each all or nothing, and answers in their order; rejects only if none was stored
+   * @param keysOf the aggregates a unit touches
+   */
+  constructor(
+    write: (units: U[]) => Promise<Outcome<R>[]>,
+    keysOf: (unit: U) => readonly string[],
+    { lanes = 1, maxBatch = 128 }: { lanes?: number; maxBatch?: number } = {},
+  ) {
+    this.#write = write;
+    this.#keysOf = keysOf;
+    this.#lanes = lanes;
+    this.#maxBatch = maxBatch;
+  }
+
+  commit(unit: U): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ unit, keys: this.#keysOf(unit), resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#running >= this.#lanes) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      while (this.#queue.length > 0 && this.#running < this.#lanes) void this.#run(this.#takeBatch());
+    });
+  }
+
+  #takeBatch(): Queued<U, R>[] {
+    const batch: Queued<U, R>[] = [];
+    const later: Queued<U, R>[] = [];
+    const taken = new Set<string>();
+    for (const queued of this.#queue) {
+      const fits = batch.length < this.#maxBatch && !queued.keys.some((key) => taken.has(key));
+      (fits ? batch : later).push(queued);
+      // Also the keys of a unit that waits: a third unit must not overtake it.
+      for (const key of queued.keys) taken.add(key);
+    }
+    this.#queue = later;
+    return batch;
+  }
+
+  async #run(batch: Queued<U, R>[]): Promise<void> {
+    this.#running += 1;
+    try {
+      const outcomes = await this.#write(batch.map(({ unit }) => unit));
+      batch.forEach(({ resolve, reject }, index) => {
+        const outcome = outcomes[index]!;
+        if (outcome.ok) resolve(outcome.value);
+        else reject(outcome.error);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    } finally {
+      this.#running -= 1;
+      if (this.#queue.length > 0) this.#schedule();
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import { randomUUID } from "node:crypto";
+import { type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
+
+export type Protocol = "connect" | "grpc" | "grpc-web" | "rest";
+
+/** What is known of a call before any message was read. */
+export type Call = {
+  readonly requestId: string;
+  readonly protocol: Protocol;
+  readonly startedAt: number;
+  /** Set by the access log; a call that never gets that far is reported by whoever answers it. */
+  logged: boolean;
+};
+
+export const newCall = (protocol: Protocol): Call => ({
+  requestId: randomUUID(),
+  protocol,
+  startedAt: performance.now(),
+  logged: false,
+});
+
+const callKey = createContextKey<Call | undefined>(undefined, { description: "call" });
+
+export const contextOf = (call: Call): ContextValues => createContextValues().set(callKey, call);
+
+/** The call these values belong to; a caller that came by no listener gets a call of its own. */
+export function callOf(values: ContextValues): Call {
+  let call = values.get(callKey);
+  if (call === undefined) {
+    call = newCall("connect");
+    values.set(callKey, call);
+  }
+  return call;
+}
+
+/** The protocol a content type announces. */
+export function protocolOf(contentType: string | undefined): Protocol {
+  if (!contentType?.startsWith("application/grpc")) return "connect";
+  return contentType.startsWith("application/grpc-web") ? "grpc-web" : "grpc";
+}
+
+/** Milliseconds since the call arrived, to the microsecond. */
+export const elapsedMs = (call: Call): number =>
+  Math.round((performance.now() - call.startedAt) * 1000) / 1000;

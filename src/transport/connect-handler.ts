@@ -1,0 +1,97 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
+import { compressMinBytes, gzip } from "./compression.ts";
+import { trailersOnly } from "./grpc-web-trailers.ts";
+import { clampTimeouts } from "./timeout-headers.ts";
+
+export type ConnectHandlerOptions = {
+  /** Registers the services. */
+  routes: (router: ConnectRouter) => void;
+  /** Outermost first. */
+  interceptors: Interceptor[];
+  /** Limit of one message, before and after decompression. */
+  maxBodyBytes: number;
+};
+
+export type ConnectHandler = {
+  /** Every method by its path, `/zitadel.session.v2.SessionService/GetSession`. */
+  readonly methods: ReadonlyMap<string, UniversalHandler>;
+  /** Every registered service, once. */
+  readonly services: readonly DescService[];
+  /**
+   * Serves one call, whatever brought it here: the listener, a REST route, a test.
+   * Failures of a call are answers; it rejects only if the answer itself cannot be made.
+   */
+  handle(method: UniversalHandler, request: UniversalServerRequest): Promise<UniversalServerResponse>;
+};
+
+/** Content types of an RPC path, as announced to whoever sends another. */
+export const acceptPost = [
+  "application/json",
+  "application/json; charset=utf-8",
+  "application/proto",
+  "application/grpc",
+  "application/grpc+proto",
+  "application/grpc+json",
+  "application/grpc-web",
+  "application/grpc-web+proto",
+  "application/grpc-web+json",
+  "application/grpc-web-text",
+  "application/grpc-web-text+proto",
+].join(", ");
+
+/**
+ * The one Connect handler: Connect, gRPC and gRPC-Web in JSON and binary. What Connect leaves to its host is
+ * settled here: parameters of content types, `Allow` and `Accept-Post`, deadlines beyond a timer's range, and
+ * gRPC-Web errors as headers.
+ */
+export function createConnectHandler(options: ConnectHandlerOptions): ConnectHandler {
+  const router = createConnectRouter({
+    interceptors: options.interceptors,
+    acceptCompression: [gzip],
+    compressMinBytes,
+    readMaxBytes: options.maxBodyBytes,
+    jsonOptions: { ignoreUnknownFields: true },
+  });
+  options.routes(router);
+  const methods = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const services = [...new Set(router.handlers.map((handler) => handler.service))];
+
+  return {
+    methods,
+    services,
+    async handle(method, request) {
+      const given = request.header.get("content-type");
+      const contentType = given === null ? undefined : essence(given);
+      // The stock pattern refuses most parameters.
+      if (contentType !== undefined && contentType !== given) request.header.set("content-type", contentType);
+      clampTimeouts(request.header);
+
+      const answer = await method(request);
+      if (answer.status === 405) return { ...answer, header: new Headers({ allow: "POST" }) };
+      if (answer.status === 415) return { ...answer, header: new Headers({ "accept-post": acceptPost }) };
+      if (!contentType?.startsWith("application/grpc")) return answer;
+      // Connect answers the long form, application/grpc+proto; a client gets back what it sent.
+      answer.header = new Headers(answer.header);
+      answer.header.set("content-type", contentType);
+      return contentType.startsWith("application/grpc-web") ? trailersOnly(answer) : answer;
+    },
+  };
+}
+
+/** The media type without parameters, lower case; a charset that is not UTF-8 keeps it unacceptable. */
+function essence(contentType: string): string {
+  const semicolon = contentType.indexOf(";");
+  if (semicolon < 0) return contentType.trim().toLowerCase();
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1]?.toLowerCase();
+  const type = contentType.slice(0, semicolon).trim().toLowerCase();
+  if (type.endsWith("json") && charset !== undefined && !utf8Names.has(charset)) return contentType;
+  return type;
+}
+
+const utf8Names = new Set(["utf-8", "utf8", "us-ascii"]);

@@ -1,0 +1,88 @@
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { PasswordHashQueueFull } from "../crypto/password-hasher.ts";
+import { DomainError, type ErrorSlug } from "../errors.ts";
+import { CredentialsCheckErrorSchema, ErrorDetailSchema } from "../gen/zitadel/message_pb.js";
+import { userErrors } from "./user-error-table.ts";
+import type { WireError } from "./wire-error.ts";
+
+/**
+ * A slug's code and wire id. Ids are the ones existing clients compare where there is one, else of the same form.
+ * `null`: the error goes without id and without detail. An empty id keeps its parentheses: `text ()`.
+ */
+const wireErrors: Record<ErrorSlug, WireError> = {
+  ...userErrors,
+  "auth.header_missing": { code: Code.Unauthenticated, id: null },
+  "auth.header_invalid": { code: Code.Unauthenticated, id: "AUTH-toLo1" },
+  "auth.token_invalid": { code: Code.Unauthenticated, id: "AUTH-7fs1e" },
+  "auth.organization_unknown": { code: Code.PermissionDenied, id: "AUTH-Bs7Ds" },
+  "auth.permission_denied": { code: Code.PermissionDenied, id: "AUTH-AWfge" },
+  "auth.method_permission_denied": { code: Code.PermissionDenied, id: "AUTH-5mWD2" },
+  "auth.session_not_found": { code: Code.NotFound, id: "QUERY-SFeaa" },
+  "auth.session_token_stale": { code: Code.PermissionDenied, id: "QUERY-dsfr3" },
+  "auth.session_expired": { code: Code.PermissionDenied, id: "AUTHZ-EGDo3" },
+  "auth.authentication_required": { code: Code.PermissionDenied, id: "AUTHZ-Kl3p0" },
+  "auth.mfa_required": { code: Code.PermissionDenied, id: "AUTHZ-Kl3p0" },
+
+  "session.not_found": { code: Code.NotFound, id: "QUERY-SFeaa" },
+  "session.terminated": { code: Code.FailedPrecondition, id: "COMMAND-Hewfq" },
+  "session.expired": { code: Code.FailedPrecondition, id: "COMMAND-Hkl3d" },
+  "session.read_token_invalid": { code: Code.PermissionDenied, id: "QUERY-dsfr3" },
+  "session.token_invalid": { code: Code.PermissionDenied, id: "COMMAND-sGr42" },
+  "session.token_required": { code: Code.PermissionDenied, id: "COMMAND-sGr42" },
+  "session.lifetime_not_positive": { code: Code.InvalidArgument, id: "COMMAND-asEG4" },
+  "session.user_change": { code: Code.InvalidArgument, id: "" },
+  "session.user_not_found": { code: Code.NotFound, id: "QUERY-Dfbg2" },
+  "session.user_not_active": { code: Code.FailedPrecondition, id: "SESSION-Gj4ko" },
+  "session.password_without_user": { code: Code.FailedPrecondition, id: "COMMAND-Sfw3f" },
+  "session.password_user_not_found": { code: Code.FailedPrecondition, id: "COMMAND-3n77z" },
+  "session.password_user_locked": { code: Code.FailedPrecondition, id: "COMMAND-JLK35", credentials: true },
+  "session.password_not_set": { code: Code.FailedPrecondition, id: "COMMAND-3nJ4t" },
+  "session.password_invalid": { code: Code.InvalidArgument, id: "COMMAND-3M0fs", credentials: true },
+  "session.check_unimplemented": { code: Code.Unimplemented, id: "GATE-Ch3ck" },
+  "session.challenge_unimplemented": { code: Code.Unimplemented, id: "GATE-Cha11" },
+  "session.creator_query_invalid": { code: Code.InvalidArgument, id: "GRPC-x8n24uh" },
+  "session.user_agent_query_invalid": { code: Code.InvalidArgument, id: "GRPC-x8n23uh" },
+  "session.query_empty": { code: Code.InvalidArgument, id: "GRPC-Sfefs" },
+  "session.query_method_invalid": { code: Code.InvalidArgument, id: "GRPC-Dwigt" },
+  "session.metadata_too_large": { code: Code.InvalidArgument, id: "GATE-Met4d" },
+  "session.user_agent_too_large": { code: Code.InvalidArgument, id: "GATE-Us3ra" },
+
+  "list.limit_exceeded": { code: Code.InvalidArgument, id: "GATE-L1m1t" },
+
+  "storage.unavailable": { code: Code.Unavailable, id: "GATE-Db9Un" },
+  "storage.conflict": { code: Code.Aborted, id: "GATE-C0nfl" },
+  "storage.locked": { code: Code.Unavailable, id: "GATE-L0ckd" },
+  "storage.newer_schema": { code: Code.Unavailable, id: "GATE-N3wer" },
+};
+
+/**
+ * What a caller sees of an error: code, `text (id)`, and one detail with both. Errors that are no refusal of ours
+ * become INTERNAL with the request id as the only clue; the cause is for the log.
+ */
+export function toConnectError(error: unknown, requestId: string): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof DomainError) return fromDomain(error);
+  if (error instanceof PasswordHashQueueFull) {
+    return new ConnectError("too many password checks at once, try again", Code.ResourceExhausted);
+  }
+  return new ConnectError(`internal error, request ${requestId}`, Code.Internal);
+}
+
+function fromDomain(error: DomainError): ConnectError {
+  const { code, id, credentials } = wireErrors[error.slug];
+  if (id === null) return new ConnectError(error.message, code);
+  return new ConnectError(`${error.message} (${id})`, code, undefined, [
+    credentials
+      ? detail(CredentialsCheckErrorSchema, {
+          id,
+          message: error.message,
+          failedAttempts: error.failedAttempts ?? 0,
+        })
+      : detail(ErrorDetailSchema, { id, message: error.message }),
+  ]);
+}
+
+function detail<Desc extends DescMessage>(desc: Desc, value: MessageInitShape<Desc>) {
+  return { desc, value: create(desc, value) as MessageInitShape<Desc> };
+}

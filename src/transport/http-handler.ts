@@ -1,0 +1,140 @@
+import { Code } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import { contextOf, elapsedMs, newCall, protocolOf } from "./call.ts";
+import type { ConnectHandler } from "./connect-handler.ts";
+import type { Cors } from "./cors.ts";
+import { answerDebugEndpoint, type Health } from "./debug-endpoints.ts";
+import type { Exchange } from "./exchange.ts";
+import { decodeText, encodeAnswer, encodedLength, grpcWebProto, isGrpcWebText } from "./grpc-web-text.ts";
+import {
+  disconnectSignal,
+  type HeaderFields,
+  type NodeRequest,
+  type NodeResponse,
+  readBody,
+  requestHeaders,
+  sendBytes,
+  sendUniversal,
+  streamedBody,
+  wholeBody,
+} from "./node-http.ts";
+import { statusBody } from "./rest/error-body.ts";
+import { createRouteTable } from "./rest/route-table.ts";
+import { answerRest } from "./rest/transcode.ts";
+
+export type HttpHandlerOptions = {
+  connect: ConnectHandler;
+  cors: Cors;
+  health: Health;
+  logger: Logger;
+  /** Limit of a request body, before and after decompression. */
+  maxBodyBytes: number;
+};
+
+export type HttpHandler = (request: NodeRequest, response: NodeResponse) => void;
+
+/** A message in gRPC and gRPC-Web comes in an envelope of one flag byte and four of length. */
+const envelopeBytes = 5;
+
+const text = "text/plain; charset=utf-8";
+const json = "application/json";
+
+/**
+ * Every request of the port, HTTP/1.1 or HTTP/2: probes, CORS, then the two doors to the one Connect handler,
+ * RPC paths and REST routes. Decides by path and content type alone; never throws, never leaves a request unanswered.
+ */
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
+  const { connect, cors, health, logger, maxBodyBytes } = options;
+  const routes = createRouteTable(connect.methods.values());
+  const services = new Set(connect.services.map((service) => service.typeName));
+
+  return (request, response) => {
+    const url = request.url ?? "";
+    const question = url.indexOf("?");
+    const path = question < 0 ? url : url.slice(0, question);
+    const search = question < 0 ? "" : url.slice(question + 1);
+    const headers: HeaderFields = { "x-robots-tag": "none", ...cors.headersFor(request.headers.origin) };
+
+    const preflight = cors.preflight(request.method, request.headers);
+    if (preflight !== undefined) return sendBytes(response, 204, { ...headers, ...preflight });
+
+    const method = connect.methods.get(path);
+    if (method !== undefined) {
+      const call = newCall(protocolOf(request.headers["content-type"]));
+      const exchange: Exchange = { request, response, call, search, headers, maxBodyBytes };
+      return conclude(exchange, path, answerRpc(connect, method, exchange));
+    }
+    if (answerDebugEndpoint(path, request, response, headers, health, logger)) return;
+    const found = routes.find(request.method ?? "", path);
+    if (typeof found === "object") {
+      const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
+      return conclude(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
+    }
+    if (isRpcPath(path) || protocolOf(request.headers["content-type"]) !== "connect") {
+      return sendBytes(response, 404, { ...headers, "content-type": text }, "404 page not found\n");
+    }
+    const [status, code, message] = refusals[found];
+    sendBytes(response, status, { ...headers, "content-type": json }, statusBody(code, message));
+  };
+
+  function isRpcPath(path: string): boolean {
+    return services.has(path.slice(1, path.lastIndexOf("/")));
+  }
+
+  /** The line of a call the access log never saw, and the end of one whose answer could not be made. */
+  function conclude({ call, response }: Exchange, path: string, answered: Promise<number>): void {
+    const line = { method: path.slice(1), protocol: call.protocol, requestId: call.requestId };
+    answered.then(
+      (status) => {
+        if (!call.logged)
+          logger.info({ ...line, status, durationMs: elapsedMs(call) }, "refused before the call");
+      },
+      (error: unknown) => {
+        logger.error({ ...line, err: error }, "no answer could be made");
+        if (response.headersSent) response.destroy();
+        else sendBytes(response, 500, { "x-robots-tag": "none", "x-request-id": call.requestId });
+      },
+    );
+  }
+}
+
+const refusals = {
+  "not found": [404, Code.NotFound, "Not Found"],
+  "method not allowed": [405, Code.Unimplemented, "Method Not Allowed"],
+  "bad path": [400, Code.InvalidArgument, "malformed path"],
+} as const;
+
+/** @returns the HTTP status */
+async function answerRpc(
+  connect: ConnectHandler,
+  method: UniversalHandler,
+  exchange: Exchange,
+): Promise<number> {
+  const { request, response, call } = exchange;
+  const { methodKind } = method.method;
+  const isText = isGrpcWebText(request.headers["content-type"]);
+  const header = requestHeaders(request);
+  if (isText) {
+    header.set("content-type", grpcWebProto);
+    header.delete("content-length");
+  }
+  const maxBytes = exchange.maxBodyBytes + envelopeBytes;
+  const read = isText
+    ? async () => decodeText(await readBody(request, encodedLength(maxBytes)))
+    : () => readBody(request, maxBytes);
+  const isOneMessage = methodKind === "unary" || methodKind === "server_streaming";
+
+  const answer = await connect.handle(method, {
+    httpVersion: request.httpVersion,
+    method: request.method ?? "",
+    url: `http://localhost${method.requestPath}?${exchange.search}`,
+    header,
+    body: isOneMessage || isText ? wholeBody(read) : streamedBody(request),
+    signal: disconnectSignal(response),
+    contextValues: contextOf(call),
+  });
+  const encoded = isText ? await encodeAnswer(answer, methodKind === "unary") : answer;
+  await sendUniversal(encoded, { "x-request-id": call.requestId, ...exchange.headers }, response);
+  return answer.status;
+}

@@ -1,0 +1,225 @@
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import * as net from "node:net";
+import * as tls from "node:tls";
+import type { Logger } from "pino";
+import type { NodeRequest, NodeResponse } from "./node-http.ts";
+
+export type ListenOptions = {
+  host: string;
+  /** 0 picks a free port. */
+  port: number;
+  /** PEM; without it the port is cleartext. */
+  tls?: { cert: string | Buffer; key: string | Buffer };
+  handler: (request: NodeRequest, response: NodeResponse) => void;
+  logger: Logger;
+  /** A connection that has not shown its protocol (with TLS: shaken hands) by then is closed. */
+  firstBytesTimeoutMs?: number;
+  /** Time for the headers of an HTTP/1.1 request. */
+  headersTimeoutMs?: number;
+  /** Time for a whole request, body included. */
+  requestTimeoutMs?: number;
+  /** A connection without a request for this long is closed. */
+  idleTimeoutMs?: number;
+  maxHeaderBytes?: number;
+  /** Open HTTP/2 requests per connection. */
+  maxConcurrentStreams?: number;
+};
+
+export type Listener = {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * Takes no more connections or requests, answers what was accepted, and cuts what is left after `graceMs`.
+   * Resolves when the last connection is gone.
+   */
+  close(graceMs: number): Promise<void>;
+};
+
+/** What an HTTP/2 client says before anything else (RFC 9113 §3.4). */
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/**
+ * Opens the one port. In cleartext the first bytes tell HTTP/2 with prior knowledge from HTTP/1.1; with TLS the client
+ * says so by ALPN, and who says nothing is read the same way. Nothing a peer sends, or fails to send, throws.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const {
+    firstBytesTimeoutMs = 10_000,
+    headersTimeoutMs = 15_000,
+    requestTimeoutMs = 60_000,
+    idleTimeoutMs = 75_000,
+    maxHeaderBytes = 32 * 1024,
+    maxConcurrentStreams = 256,
+    logger,
+    handler,
+  } = options;
+  const sockets = new Set<net.Socket>();
+  const undecided = new Set<net.Socket>();
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const open = new Set<NodeResponse>();
+  let closing = false;
+
+  const onRequest = (request: NodeRequest, response: NodeResponse) => {
+    // Errors of a connection reach the handler as the end of its request; here they only must not be thrown.
+    request.on("error", () => {});
+    response.on("error", () => {});
+    open.add(response);
+    response.once("close", () => open.delete(response));
+    if (closing) sayGoodbye(response);
+    handler(request, response);
+  };
+
+  const http1 = http.createServer(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, Math.ceil(headersTimeoutMs / 4)),
+      keepAliveTimeout: idleTimeoutMs,
+      maxHeaderSize: maxHeaderBytes,
+    },
+    onRequest,
+  );
+  // Its timeouts start with this event, which never comes to a server that is handed its connections.
+  http1.emit("listening");
+
+  const h2 = http2.createServer({
+    settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes },
+    maxSessionInvalidFrames: 100,
+  });
+  h2.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    closeWhenIdle(session, idleTimeoutMs);
+  });
+  h2.on("request", (request, response) => {
+    cutSlowRequest(request, response, requestTimeoutMs);
+    onRequest(request, response);
+  });
+  h2.on("sessionError", (error) => logger.debug({ err: error }, "HTTP/2 connection failed"));
+
+  const onConnection = (socket: net.Socket) => {
+    if (closing) return void socket.destroy();
+    undecided.add(socket);
+    const timer = setTimeout(() => socket.destroy(), firstBytesTimeoutMs);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      undecided.delete(socket);
+    });
+    socket.setNoDelay(true);
+    tellProtocol(socket, (isHttp2) => {
+      clearTimeout(timer);
+      undecided.delete(socket);
+      (isHttp2 ? h2 : http1).emit("connection", socket);
+    });
+  };
+
+  const server = options.tls
+    ? tls.createServer(
+        { ...options.tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: firstBytesTimeoutMs },
+        onConnection,
+      )
+    : net.createServer({ allowHalfOpen: true }, onConnection);
+  server.on("connection", (socket: net.Socket) => {
+    socket.on("error", (error) => logger.debug({ err: error }, "connection failed"));
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("tlsClientError", (error: Error) => logger.debug({ err: error }, "TLS handshake failed"));
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => {
+      server.off("error", reject);
+      server.on("error", (error) => logger.error({ err: error }, "listener failed"));
+      resolve();
+    });
+  });
+  const { port } = server.address() as net.AddressInfo;
+
+  const close = async (graceMs: number): Promise<void> => {
+    closing = true;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of undecided) socket.destroy();
+    for (const response of open) sayGoodbye(response);
+    // Tells the client to send no more (GOAWAY) and lets the open requests end.
+    for (const session of sessions) session.close();
+    http1.close();
+    http1.closeIdleConnections();
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(cut);
+  };
+
+  let closed: Promise<void> | undefined;
+  return {
+    host: options.host,
+    port,
+    close: (graceMs) => {
+      closed ??= close(graceMs);
+      return closed;
+    },
+  };
+}
+
+/** Reads until the first bytes can only be one protocol, puts them back, and says which. */
+function tellProtocol(socket: net.Socket, decide: (isHttp2: boolean) => void): void {
+  const protocol = socket instanceof tls.TLSSocket ? socket.alpnProtocol : false;
+  if (protocol === "h2" || protocol === "http/1.1") {
+    decide(protocol === "h2");
+    return;
+  }
+
+  let seen = Buffer.alloc(0);
+  const onReadable = () => {
+    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) {
+      seen = Buffer.concat([seen, chunk]);
+    }
+    const compared = Math.min(seen.length, preface.length);
+    const isPrefix = preface.subarray(0, compared).equals(seen.subarray(0, compared));
+    if (compared === 0 || (isPrefix && compared < preface.length)) return;
+    socket.off("readable", onReadable).off("end", onEnd);
+    socket.unshift(seen);
+    decide(isPrefix);
+  };
+  const onEnd = () => socket.destroy();
+  socket.on("readable", onReadable).once("end", onEnd);
+}
+
+/** Over HTTP/1.1 the client learns from the answer that no further request is welcome. */
+function sayGoodbye(response: NodeResponse): void {
+  if (response instanceof http.ServerResponse && !response.headersSent)
+    response.setHeader("connection", "close");
+}
+
+/** Closes a session that has had no open request for `idleMs`; pings do not count as life. */
+function closeWhenIdle(session: http2.ServerHttp2Session, idleMs: number): void {
+  let streams = 0;
+  let timer = setTimeout(() => session.close(), idleMs);
+  session.on("stream", (stream) => {
+    streams += 1;
+    clearTimeout(timer);
+    stream.once("close", () => {
+      streams -= 1;
+      if (streams > 0 || session.closed) return;
+      timer = setTimeout(() => session.close(), idleMs);
+    });
+  });
+  session.once("close", () => clearTimeout(timer));
+}
+
+/** Cuts a request that is neither complete nor being answered in time; HTTP/1.1 brings this along. */
+function cutSlowRequest(
+  request: http2.Http2ServerRequest,
+  response: http2.Http2ServerResponse,
+  ms: number,
+): void {
+  const timer = setTimeout(() => {
+    if (!response.headersSent || response.writableEnded) request.stream.close(http2.constants.NGHTTP2_CANCEL);
+  }, ms);
+  const done = () => clearTimeout(timer);
+  request.once("end", done);
+  request.once("close", done);
+}

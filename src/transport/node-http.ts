@@ -1,0 +1,183 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+
+/** A request and a response of HTTP/1.1 or HTTP/2; Node gives both the same shape. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+
+/** Response headers by lower case name. */
+export type HeaderFields = Record<string, string>;
+
+/** The request's headers as a `Headers`, with HTTP/2's `:authority` under its old name `host`. */
+export function requestHeaders(request: NodeRequest): Headers {
+  const headers = new Headers();
+  const fields = request.headers;
+  for (const name in fields) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    if (name.charCodeAt(0) === 58 /* : */) {
+      if (name === ":authority" && fields.host === undefined) headers.set("host", value as string);
+    } else if (typeof value === "string") {
+      headers.set(name, value);
+    } else {
+      for (const item of value) headers.append(name, item);
+    }
+  }
+  return headers;
+}
+
+/** Aborted when the client goes away before its answer is complete. */
+export function disconnectSignal(response: NodeResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableEnded) controller.abort(new ConnectError("the client went away", Code.Canceled));
+  });
+  return controller.signal;
+}
+
+/**
+ * The whole body as one piece. One growing buffer, because a list of chunks is a gift to whoever sends
+ * a mebibyte in frames of one byte.
+ * @throws ConnectError RESOURCE_EXHAUSTED above `maxBytes` (the rest is read and thrown away), CANCELED if the client went away
+ */
+export function readBody(request: NodeRequest, maxBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const announced = Number(request.headers["content-length"]);
+    if (announced > maxBytes) {
+      request.resume();
+      reject(bodyTooLarge(maxBytes));
+      return;
+    }
+    let body: Uint8Array = new Uint8Array(0);
+    let length = 0;
+
+    const settle = () => {
+      request.off("data", onData).off("end", onEnd).off("error", onGone).off("close", onGone);
+    };
+    const onData = (chunk: Buffer) => {
+      const needed = length + chunk.byteLength;
+      if (needed > maxBytes) {
+        settle();
+        request.resume();
+        reject(bodyTooLarge(maxBytes));
+        return;
+      }
+      if (length === 0) {
+        body = chunk;
+      } else {
+        if (body.byteLength < needed) {
+          const grown = new Uint8Array(Math.max(needed, Math.min(length * 2, maxBytes)));
+          grown.set(body.subarray(0, length));
+          body = grown;
+        }
+        body.set(chunk, length);
+      }
+      length = needed;
+    };
+    const onEnd = () => {
+      settle();
+      resolve(body.subarray(0, length));
+    };
+    const onGone = () => {
+      settle();
+      reject(new ConnectError("the client went away", Code.Canceled));
+    };
+    if (request.destroyed && !request.readableEnded) return onGone();
+    request.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone);
+  });
+}
+
+const bodyTooLarge = (maxBytes: number) =>
+  new ConnectError(`the request body is larger than ${maxBytes} bytes`, Code.ResourceExhausted);
+
+/** A body that is already here, in the shape the universal handlers read. */
+export const bodyOf = (bytes: Uint8Array): AsyncIterable<Uint8Array> => ({
+  [Symbol.asyncIterator]() {
+    let done = bytes.byteLength === 0;
+    return {
+      next() {
+        if (done) return Promise.resolve({ done: true, value: undefined });
+        done = true;
+        return Promise.resolve({ done: false, value: bytes });
+      },
+    };
+  },
+});
+
+/** A body read whole when it is first asked for; whoever asks meets the error of reading and reports it in its own protocol. */
+export const wholeBody = (read: () => Promise<Uint8Array>): AsyncIterable<Uint8Array> => ({
+  [Symbol.asyncIterator]() {
+    let done = false;
+    return {
+      async next() {
+        if (done) return { done: true, value: undefined };
+        done = true;
+        return { done: false, value: await read() };
+      },
+    };
+  },
+});
+
+/** A body of many messages, read as they come; stopping early leaves the response alone. */
+export const streamedBody = (request: NodeRequest): AsyncIterable<Uint8Array> => ({
+  [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>,
+});
+
+/** Writes a universal answer; `extra` goes on top of its headers. Never rejects: a client that left is no error. */
+export async function sendUniversal(
+  answer: UniversalServerResponse,
+  extra: HeaderFields,
+  response: NodeResponse,
+): Promise<void> {
+  // The two response types agree on everything used here, but not on their overloads.
+  const out = response as ServerResponse;
+  const chunks = answer.body?.[Symbol.asyncIterator]();
+  try {
+    let next = await chunks?.next();
+    if (out.destroyed) return;
+    out.writeHead(answer.status, { ...headerFields(answer.header), ...extra });
+    while (next !== undefined && next.done !== true) {
+      if (!out.write(next.value)) await drained(out);
+      if (out.destroyed) return;
+      next = await chunks?.next();
+    }
+    if (answer.trailer) out.addTrailers(headerFields(answer.trailer));
+    out.end();
+  } catch {
+    out.destroy();
+  } finally {
+    chunks?.return?.().catch(() => {});
+  }
+}
+
+/** Writes a complete answer. */
+export function sendBytes(
+  response: NodeResponse,
+  status: number,
+  headers: HeaderFields,
+  body: Uint8Array | string = "",
+): void {
+  const out = response as ServerResponse;
+  if (out.destroyed) return;
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  // 204 has no body, and announcing its length is forbidden.
+  out.writeHead(
+    status,
+    status === 204 ? headers : { ...headers, "content-length": String(bytes.byteLength) },
+  );
+  out.end(bytes);
+}
+
+const headerFields = (headers: Headers | undefined): HeaderFields =>
+  headers === undefined ? {} : Object.fromEntries(headers);
+
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });

@@ -1,0 +1,206 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, durationMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { DomainError } from "../errors.ts";
+import { TimestampQueryMethod } from "../gen/zitadel/object_pb.js";
+import type { RequestChallenges } from "../gen/zitadel/session/v2/challenge_pb.js";
+import type { SearchQuery, SessionSchema, UserAgent } from "../gen/zitadel/session/v2/session_pb.js";
+import type {
+  Checks as ChecksMessage,
+  CreateSessionRequest,
+  DeleteSessionRequest,
+  GetSessionRequest,
+  ListSessionsRequest,
+  ListSessionsResponseSchema,
+  SetSessionRequest,
+} from "../gen/zitadel/session/v2/session_service_pb.js";
+import type { SessionChanges } from "../session/change-session.ts";
+import type { Checks } from "../session/checks/run-checks.ts";
+import type { CreateSession } from "../session/create-session.ts";
+import type { DeleteSession } from "../session/delete-session.ts";
+import { passwordCheckedAt } from "../session/session.ts";
+import type { GetSession, ListSessions, SessionCriterion } from "../session/session-queries.ts";
+import type { SetSession } from "../session/set-session.ts";
+import type { UserAgentInput } from "../session/user-agent.ts";
+import type { Comparison, SessionPage, SessionRecord } from "../storage/session-repository.ts";
+import { toListDetails } from "./details-mapping.ts";
+
+export function fromCreateSession(request: CreateSessionRequest): CreateSession {
+  const userAgent = request.userAgent && fromUserAgent(request.userAgent);
+  return userAgent ? { ...fromChanges(request), userAgent } : fromChanges(request);
+}
+
+export function fromSetSession(request: SetSessionRequest): SetSession {
+  const { sessionId, sessionToken } = request;
+  return { ...fromChanges(request), sessionId, token: sessionToken };
+}
+
+export function fromDeleteSession({ sessionId, sessionToken }: DeleteSessionRequest): DeleteSession {
+  return sessionToken ? { sessionId, token: sessionToken } : { sessionId };
+}
+
+export function fromGetSession({ sessionId, sessionToken }: GetSessionRequest): GetSession {
+  return sessionToken ? { sessionId, token: sessionToken } : { sessionId };
+}
+
+export function fromListSessions({ query, queries }: ListSessionsRequest): ListSessions {
+  return {
+    criteria: queries.map(fromSearchQuery),
+    offset: Number(query?.offset ?? 0n),
+    limit: query?.limit ?? 0,
+    ascending: query?.asc ?? false,
+  };
+}
+
+export function toListSessionsResponse({
+  records,
+  total,
+  now,
+}: SessionPage): MessageInitShape<typeof ListSessionsResponseSchema> {
+  return { details: toListDetails(total, now), sessions: records.map(toSession) };
+}
+
+export function toSession(record: SessionRecord): MessageInitShape<typeof SessionSchema> {
+  const { session } = record;
+  return {
+    id: session.id,
+    creationDate: timestampFromDate(session.createdAt),
+    changeDate: timestampFromDate(session.changedAt),
+    sequence: BigInt(session.sequence),
+    factors: toFactors(record),
+    metadata: Object.fromEntries(
+      Object.entries(session.metadata).map(([key, value]) => [key, Buffer.from(value, "base64")]),
+    ),
+    userAgent: toUserAgent(session),
+    expirationDate: session.expiresAt ? timestampFromDate(session.expiresAt) : undefined,
+  };
+}
+
+function toFactors({ session, user }: SessionRecord): MessageInitShape<typeof SessionSchema>["factors"] {
+  const check = session.factors.user;
+  if (!check || session.userId === null) return undefined;
+  const password = passwordCheckedAt(session, user);
+  return {
+    user: {
+      verifiedAt: timestampFromDate(new Date(check.checkedAt)),
+      id: session.userId,
+      loginName: user?.loginName ?? "",
+      displayName: user?.displayName ?? "",
+      organizationId: session.userOrganizationId ?? "",
+    },
+    ...(password ? { password: { verifiedAt: timestampFromDate(password) } } : {}),
+  };
+}
+
+function toUserAgent({
+  fingerprintId,
+  userAgent,
+}: SessionRecord["session"]): MessageInitShape<typeof SessionSchema>["userAgent"] {
+  const { ip, description, header } = userAgent ?? {};
+  if (fingerprintId === null && ip === undefined && description === undefined && header === undefined) {
+    return undefined;
+  }
+  return {
+    fingerprintId: fingerprintId ?? undefined,
+    ip,
+    description,
+    header: Object.fromEntries(Object.entries(header ?? {}).map(([name, values]) => [name, { values }])),
+  };
+}
+
+function fromUserAgent({ fingerprintId, ip, description, header }: UserAgent): UserAgentInput {
+  return {
+    ...(fingerprintId === undefined ? {} : { fingerprintId }),
+    ...(ip === undefined ? {} : { ip }),
+    ...(description === undefined ? {} : { description }),
+    header: Object.fromEntries(Object.entries(header).map(([name, { values }]) => [name, values])),
+  };
+}
+
+function fromChanges(request: {
+  checks?: ChecksMessage;
+  metadata: Record<string, Uint8Array>;
+  challenges?: RequestChallenges;
+  lifetime?: Duration;
+}): SessionChanges {
+  const { checks, metadata, challenges, lifetime } = request;
+  return {
+    checks: fromChecks(checks),
+    metadata,
+    ...(lifetime ? { lifetimeMs: durationMs(lifetime) } : {}),
+    unavailableChallenges: setFields(challenges, {
+      webAuthN: "web_auth_n",
+      otpSms: "otp_sms",
+      otpEmail: "otp_email",
+    }),
+  };
+}
+
+function fromChecks(checks: ChecksMessage | undefined): Checks {
+  const unavailable = setFields(checks, {
+    webAuthN: "web_auth_n",
+    idpIntent: "idp_intent",
+    totp: "totp",
+    otpSms: "otp_sms",
+    otpEmail: "otp_email",
+    recoveryCode: "recovery_code",
+  });
+  const search = checks?.user?.search;
+  return {
+    unavailable,
+    ...(search?.case === "userId" ? { user: { userId: search.value } } : {}),
+    ...(search?.case === "loginName" ? { user: { loginName: search.value } } : {}),
+    ...(checks?.password ? { password: checks.password.password } : {}),
+  };
+}
+
+/** The contract's names of those fields that are set. */
+function setFields<M extends object>(
+  message: M | undefined,
+  names: { [field in keyof M]?: string },
+): string[] {
+  if (!message) return [];
+  return (Object.entries(names) as [keyof M, string][])
+    .filter(([field]) => message[field] !== undefined)
+    .map(([, name]) => name);
+}
+
+function fromSearchQuery({ query }: SearchQuery): SessionCriterion {
+  switch (query.case) {
+    case "idsQuery":
+      return { by: "ids", ids: query.value.ids };
+    case "userIdQuery":
+      return { by: "userId", id: query.value.id };
+    case "creationDateQuery": {
+      const { creationDate, method } = query.value;
+      return { by: "createdAt", comparison: fromMethod(method), at: dateOrEpoch(creationDate) };
+    }
+    case "creatorQuery":
+      return { by: "creatorId", id: query.value.id };
+    case "userAgentQuery":
+      return { by: "fingerprintId", id: query.value.fingerprintId };
+    case "expirationDateQuery": {
+      const { expirationDate, method } = query.value;
+      return { by: "expiresAt", comparison: fromMethod(method), at: dateOrEpoch(expirationDate) };
+    }
+    default:
+      throw new DomainError("session.query_empty");
+  }
+}
+
+function dateOrEpoch(timestamp: Parameters<typeof timestampDate>[0] | undefined): Date {
+  return timestamp ? timestampDate(timestamp) : new Date(0);
+}
+
+const comparisons: { [method in TimestampQueryMethod]: Comparison } = {
+  [TimestampQueryMethod.EQUALS]: "=",
+  [TimestampQueryMethod.GREATER]: ">",
+  [TimestampQueryMethod.GREATER_OR_EQUALS]: ">=",
+  [TimestampQueryMethod.LESS]: "<",
+  [TimestampQueryMethod.LESS_OR_EQUALS]: "<=",
+};
+
+function fromMethod(method: TimestampQueryMethod): Comparison {
+  const comparison = comparisons[method];
+  if (!comparison) throw new DomainError("session.query_method_invalid");
+  return comparison;
+}

@@ -1,0 +1,53 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { SessionService } from "../gen/zitadel/session/v2/session_service_pb.js";
+import { createSession } from "../session/create-session.ts";
+import { deleteSession } from "../session/delete-session.ts";
+import type { SessionDependencies } from "../session/dependencies.ts";
+import { getSession, listSessions } from "../session/session-queries.ts";
+import { setSession } from "../session/set-session.ts";
+import { toDetails } from "./details-mapping.ts";
+import { callerOf } from "./interceptors/authenticate.ts";
+import {
+  fromCreateSession,
+  fromDeleteSession,
+  fromGetSession,
+  fromListSessions,
+  fromSetSession,
+  toListSessionsResponse,
+  toSession,
+} from "./session-mapping.ts";
+
+/** `zitadel.session.v2.SessionService`: message to command, call, result to message. */
+export function sessionService(dependencies: SessionDependencies): ServiceImpl<typeof SessionService> {
+  return {
+    async createSession(request, context) {
+      const created = await createSession(dependencies, callerOf(context), fromCreateSession(request));
+      const { sessionId, token: sessionToken } = created;
+      return { details: toDetails(created.details), sessionId, sessionToken, ...noChallenges(request) };
+    },
+    async setSession(request, context) {
+      const { details, token } = await setSession(dependencies, callerOf(context), fromSetSession(request));
+      return { details: toDetails(details), sessionToken: token ?? "", ...noChallenges(request) };
+    },
+    async deleteSession(request, context) {
+      return {
+        details: toDetails(await deleteSession(dependencies, callerOf(context), fromDeleteSession(request))),
+      };
+    },
+    async getSession(request, context) {
+      return {
+        session: toSession(await getSession(dependencies, callerOf(context), fromGetSession(request))),
+      };
+    },
+    async listSessions(request, context) {
+      return toListSessionsResponse(
+        await listSessions(dependencies, callerOf(context), fromListSessions(request)),
+      );
+    },
+  };
+}
+
+// An empty list of challenges asked for is an empty list of challenges made (spec session-api §5.1, 12).
+function noChallenges(request: { challenges?: unknown }): { challenges?: Record<string, never> } {
+  return request.challenges === undefined ? {} : { challenges: {} };
+}
