@@ -409,8 +409,13 @@ function parseOrigins(text: string): "*" | readonly string[] | undefined {
 }
 
 // Apps in a web view have schemes of their own (capacitor://localhost), for which URL knows no origin.
+// URL takes a star for part of a host name; a browser's origin never has one.
 const parseOrigin = (text: string): string | undefined =>
-  /^https?:/i.test(text) ? parsePublicUrl(text) : /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s*]+$/.exec(text)?.[0];
+  text.includes("*")
+    ? undefined
+    : /^https?:/i.test(text)
+      ? parsePublicUrl(text)
+      : /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.exec(text)?.[0];
 
 function readablePath(path: string): string | undefined {
   try {

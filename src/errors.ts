@@ -41,6 +41,7 @@ const messages = {
   "session.user_agent_too_large": "the user agent exceeds 64 headers or 16 KiB",
 
   "list.limit_exceeded": "the limit is above 1000",
+  "list.query_too_large": "a list takes at most 1000 conditions",
 
   "user.not_found": "user could not be found",
   "user.id_exists": "user already exists",
@@ -51,11 +52,13 @@ const messages = {
   "user.given_name_empty": "given name is empty",
   "user.family_name_empty": "family name is empty",
   "user.username_empty": "user name is empty",
+  "user.machine_name_empty": "name is empty",
   "user.hash_unsupported": "password hash is of an unsupported kind",
   "user.hash_out_of_bounds": "password hash has parameters out of bounds",
   "user.hash_malformed": "password hash is malformed",
   "user.feature_unimplemented": "this part of the request is not available yet",
   "user.type_mismatch": "user is of another type",
+  "user.metadata_too_large": "metadata exceeds 64 keys or 1 MiB in all",
   "user.query_too_deep": "queries may be nested at most 20 levels deep",
   "user.query_empty": "List.Query.Invalid",
   "user.lock_not_found": "user could not be found",
@@ -72,6 +75,7 @@ const messages = {
   "user.password_locked": "user is locked",
   "user.password_not_set": "user has no password",
   "user.password_code_missing": "there is no open code",
+  "user.password_missing": "new password is missing",
   "user.password_unchanged": "new password equals the old one",
   "user.password_too_short": "password is too short",
   "user.password_lower_missing": "password needs a lower case letter",
@@ -85,6 +89,8 @@ const messages = {
 
   "organization.exists": "organization already exists",
   "organization.not_found": "organization could not be found",
+  "organization.name_empty": "name is empty",
+  "organization.id_reserved": "this organization id is reserved",
   "organization.role_unknown": "role does not exist",
   "organization.query_empty": "List.Query.Invalid",
 
@@ -99,6 +105,8 @@ const messages = {
   "administrator.organization_user_not_found": "user could not be found",
   "administrator.organization_exists": "user is an administrator already",
   "administrator.organization_not_found": "administrator could not be found",
+  "administrator.query_too_deep": "filters may be nested at most 20 levels deep",
+  "administrator.query_empty": "List.Query.Invalid",
 
   "storage.unavailable": "the database is unavailable",
   "storage.conflict": "too many concurrent changes, try again",

@@ -133,7 +133,9 @@ async function openDatabase(config: Config, onProgress?: Progress): Promise<Open
 async function masterKeyOf(config: Config, directory: DataDirectory): Promise<Uint8Array> {
   if (config.masterKey !== undefined) return config.masterKey;
   if (config.databaseUrl !== undefined) {
-    throw new ConfigError("GATEHOUSE_MASTER_KEY must be given with a PostgreSQL database: 64 hexadecimal characters");
+    throw new ConfigError(
+      "GATEHOUSE_MASTER_KEY must be given with a PostgreSQL database: 64 hexadecimal characters",
+    );
   }
   return directory.masterKey(() => randomBytes(32));
 }
@@ -200,7 +202,8 @@ async function serve(
       : undefined;
   const { host, port } = config.listen;
   const listener = await listen({ host: host ?? "::", port, handler, logger, ...(tls ? { tls } : {}) });
-  const shown = host === undefined ? "localhost" : listener.host.includes(":") ? `[${listener.host}]` : listener.host;
+  const shown =
+    host === undefined ? "localhost" : listener.host.includes(":") ? `[${listener.host}]` : listener.host;
   return {
     url: `${tls ? "https" : "http"}://${shown}:${listener.port}`,
     database: description,

@@ -14,7 +14,7 @@ import {
   userTable,
 } from "../storage/tables.ts";
 import type { UserEvent } from "../user/events.ts";
-import { userAggregate, type UserState } from "../user/user.ts";
+import { type UserState, userAggregate } from "../user/user.ts";
 
 const session: Projection = {
   aggregate: sessionAggregate,
@@ -35,8 +35,7 @@ const org: Projection = {
   aggregate: organizationAggregate,
   table: organizationTable,
   sideTables: [membershipTable],
-  sideWrites: (organizationId, event) =>
-    memberWrites(organizationId, event as Recorded<OrganizationEvent>),
+  sideWrites: (organizationId, event) => memberWrites(organizationId, event as Recorded<OrganizationEvent>),
 };
 
 const instance: Projection = {

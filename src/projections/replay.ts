@@ -27,7 +27,10 @@ export function verifyProjections(db: Kysely<Database>, projections: Projections
 }
 
 /** Replaces every row by what the log says. Nobody may write meanwhile: the tables are locked until it is done. */
-export function rebuildProjections(db: Kysely<Database>, projections: Projections): Promise<{ rebuilt: number }> {
+export function rebuildProjections(
+  db: Kysely<Database>,
+  projections: Projections,
+): Promise<{ rebuilt: number }> {
   return snapshot(db, async (trx) => {
     const { tables } = await replay(trx, projections);
     let rebuilt = 0;
@@ -45,7 +48,10 @@ export function rebuildProjections(db: Kysely<Database>, projections: Projection
 
 type ReplayedTable = { table: RowTable; rows: Map<string, Row> };
 
-async function snapshot<T>(db: Kysely<Database>, work: (trx: Transaction<Database>) => Promise<T>): Promise<T> {
+async function snapshot<T>(
+  db: Kysely<Database>,
+  work: (trx: Transaction<Database>) => Promise<T>,
+): Promise<T> {
   return db
     .withoutPlugins()
     .transaction()
@@ -119,7 +125,9 @@ function applySideWrite(replayed: ReplayedTable, write: SideWrite): void {
 function put({ table, rows }: ReplayedTable, row: Row): void {
   const key = keyOf(table, row);
   const before = rows.get(key);
-  const kept = before ? (table.insertOnly ?? []).map((column) => [fieldName(column), before[fieldName(column)]]) : [];
+  const kept = before
+    ? (table.insertOnly ?? []).map((column) => [fieldName(column), before[fieldName(column)]])
+    : [];
   rows.set(key, { ...row, ...Object.fromEntries(kept) });
 }
 
@@ -139,7 +147,8 @@ function compare(table: RowTable, expected: Map<string, Row>, stored: Map<string
     }
     for (const [name] of table.columns) {
       const field = fieldName(name);
-      if (canonical(should[field]) !== canonical(is[field])) differences.push({ table: table.name, key, column: name });
+      if (canonical(should[field]) !== canonical(is[field]))
+        differences.push({ table: table.name, key, column: name });
     }
   }
   return differences;
@@ -163,7 +172,9 @@ function canonical(value: unknown): string {
 
 async function insert(trx: Transaction<Database>, table: RowTable, rows: Row[]): Promise<void> {
   const names = table.columns.map(([name]) => name).join(", ");
-  const arrays = table.columns.map(([, type], index) => `$${index + 1}::${type === "time" ? "timestamptz" : type}[]`);
+  const arrays = table.columns.map(
+    ([, type], index) => `$${index + 1}::${type === "time" ? "timestamptz" : type}[]`,
+  );
   const parameters = table.columns.map(([name, type]) =>
     rows.map((row) => {
       const value = row[fieldName(name)];
@@ -172,6 +183,9 @@ async function insert(trx: Transaction<Database>, table: RowTable, rows: Row[]):
     }),
   );
   await trx.executeQuery(
-    CompiledQuery.raw(`INSERT INTO ${table.name} (${names}) SELECT * FROM unnest(${arrays.join(", ")})`, parameters),
+    CompiledQuery.raw(
+      `INSERT INTO ${table.name} (${names}) SELECT * FROM unnest(${arrays.join(", ")})`,
+      parameters,
+    ),
   );
 }

@@ -45,7 +45,8 @@ function authorized(
 ): SessionState {
   if (token) {
     const genuine = tokens.read(token);
-    if (!record || !genuine || !isCurrent(genuine, record.session)) throw new DomainError("session.token_invalid");
+    if (!record || !genuine || !isCurrent(genuine, record.session))
+      throw new DomainError("session.token_invalid");
     return record.session;
   }
   if (!mayEnd(caller, record?.session)) throw new DomainError("auth.permission_denied");

@@ -11,7 +11,11 @@ import { isCurrent } from "./session-token.ts";
  *   `auth.session_token_stale`, `auth.session_expired`; `auth.authentication_required` if nothing was proven yet
  */
 export async function callerOfSession(
-  { sessions, tokens, callers }: Pick<SessionDependencies, "sessions" | "tokens"> & { callers: CallerRepository },
+  {
+    sessions,
+    tokens,
+    callers,
+  }: Pick<SessionDependencies, "sessions" | "tokens"> & { callers: CallerRepository },
   credential: string,
 ): Promise<Caller> {
   const token = tokens.read(credential);

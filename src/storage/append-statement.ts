@@ -36,8 +36,14 @@ export function appendStatement(units: readonly AppendUnit[], projections: Proje
     const ofType = changes.filter(({ change }) => change.type === type);
     const locked = ofType.filter(({ change }) => change.expectedSequence > 0 || change.events.length === 0);
     if (locked.length > 0) {
-      const ids = array(locked.map(({ change }) => change.id), "text");
-      const asked = `unnest(${array(locked.map(({ unit }) => unit), "int")}, ${ids}, ${array(
+      const ids = array(
+        locked.map(({ change }) => change.id),
+        "text",
+      );
+      const asked = `unnest(${array(
+        locked.map(({ unit }) => unit),
+        "int",
+      )}, ${ids}, ${array(
         locked.map(({ change }) => change.expectedSequence),
         "bigint",
       )}) AS a(unit, id, expected)`;
@@ -90,11 +96,14 @@ function source(table: RowTable, rows: UnitRow[], array: ArrayParameter): string
     const field = fieldName(name);
     return array(
       rows.map(({ row }) => encode(row[field], type)),
-      type === "time" ? "float8" : type,
+      type === "time" ? "bigint" : type,
     );
   });
   const names = table.columns.map(([name]) => name);
-  return `unnest(${array(rows.map(({ unit }) => unit), "int")}, ${columns.join(", ")}) AS n(unit, ${names.join(", ")})`;
+  return `unnest(${array(
+    rows.map(({ unit }) => unit),
+    "int",
+  )}, ${columns.join(", ")}) AS n(unit, ${names.join(", ")})`;
 }
 
 function encode(value: unknown, type: ColumnType): unknown {
@@ -106,7 +115,13 @@ function encode(value: unknown, type: ColumnType): unknown {
 function value([name, type]: RowTable["columns"][number]): string {
   if (type !== "time") return `n.${name}`;
   const base = APPEND_TIME.getTime();
-  return `CASE WHEN n.${name} >= ${base} THEN m.at + (n.${name} - ${base}) * interval '1 millisecond' ELSE timestamptz 'epoch' + n.${name} * interval '1 millisecond' END`;
+  return `CASE WHEN n.${name} >= ${base} THEN m.at + ${duration(`(n.${name} - ${base})`)} ELSE timestamptz 'epoch' + ${duration(`n.${name}`)} END`;
+}
+
+// An interval times a number is computed in floating point, which is exact only up to 2^53 microseconds (285 years):
+// whole days and the rest each stay exact. 24 hours, not a day: a day's length depends on the session's time zone.
+function duration(milliseconds: string): string {
+  return `(${milliseconds} / 86400000 * interval '24 hours' + ${milliseconds} % 86400000 * interval '1 millisecond')`;
 }
 
 function insertRows(table: RowTable, from: string): string {
@@ -141,19 +156,45 @@ function dropRows(table: RowTable, columns: string[], rows: UnitRow[], array: Ar
     ),
   );
   const same = columns.map((name) => `r.${name} = n.${name}`).join(" AND ");
-  return `DELETE FROM ${table.name} r USING unnest(${array(rows.map(({ unit }) => unit), "int")}, ${arrays.join(", ")}) AS n(unit, ${columns.join(", ")}) WHERE ${same} AND ${accepted}`;
+  return `DELETE FROM ${table.name} r USING unnest(${array(
+    rows.map(({ unit }) => unit),
+    "int",
+  )}, ${arrays.join(", ")}) AS n(unit, ${columns.join(", ")}) WHERE ${same} AND ${accepted}`;
 }
 
 function insertEvents(changes: { unit: number; change: Change }[], array: ArrayParameter): string {
-  const events = changes.flatMap(({ unit, change }) => change.events.map((event) => ({ unit, change, event })));
+  const events = changes.flatMap(({ unit, change }) =>
+    change.events.map((event) => ({ unit, change, event })),
+  );
   const columns = [
-    array(events.map(({ unit }) => unit), "int"),
-    array(events.map(({ change }) => change.type), "text"),
-    array(events.map(({ change }) => change.id), "text"),
-    array(events.map(({ event }) => event.sequence), "bigint"),
-    array(events.map(({ event }) => event.type), "text"),
-    array(events.map(({ event }) => JSON.stringify(event.payload)), "jsonb"),
-    array(events.map(({ event }) => event.actorId), "text"),
+    array(
+      events.map(({ unit }) => unit),
+      "int",
+    ),
+    array(
+      events.map(({ change }) => change.type),
+      "text",
+    ),
+    array(
+      events.map(({ change }) => change.id),
+      "text",
+    ),
+    array(
+      events.map(({ event }) => event.sequence),
+      "bigint",
+    ),
+    array(
+      events.map(({ event }) => event.type),
+      "text",
+    ),
+    array(
+      events.map(({ event }) => JSON.stringify(event.payload)),
+      "jsonb",
+    ),
+    array(
+      events.map(({ event }) => event.actorId),
+      "text",
+    ),
   ];
   return `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
 SELECT n.aggregate_type, n.aggregate_id, n.sequence, n.event_type, n.payload, n.actor_id, m.at
@@ -189,9 +230,14 @@ function addSideWrite(batches: Map<string, SideBatch>, unit: number, write: Side
     batches.set(table.name, batch);
   }
   const row = "put" in write ? write.put : write.drop;
-  const keys = "put" in write ? table.columns.slice(0, table.keyColumns).map(([name]) => fieldName(name)) : Object.keys(row);
+  const keys =
+    "put" in write
+      ? table.columns.slice(0, table.keyColumns).map(([name]) => fieldName(name))
+      : Object.keys(row);
   // One statement sees one snapshot: it can't drop what it puts, so only the last word on a key is said.
-  batch.puts = batch.puts.filter((put) => put.unit !== unit || !keys.every((key) => put.row[key] === row[key]));
+  batch.puts = batch.puts.filter(
+    (put) => put.unit !== unit || !keys.every((key) => put.row[key] === row[key]),
+  );
   if ("put" in write) {
     batch.puts.push({ unit, row });
     return;

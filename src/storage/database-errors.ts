@@ -16,7 +16,14 @@ export class UniqueViolation extends Error {
   }
 }
 
-const connectionErrors = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN"]);
+const connectionErrors = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
 
 /**
  * Whether the database could not be reached or went away, as opposed to having refused a statement.
@@ -26,7 +33,9 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = sqlState(error);
   if (code !== undefined) {
-    return connectionErrors.has(code) || code.startsWith("08") || code.startsWith("53") || code.startsWith("57P0");
+    return (
+      connectionErrors.has(code) || code.startsWith("08") || code.startsWith("53") || code.startsWith("57P0")
+    );
   }
   return /connection terminated|connection error|timeout exceeded when trying to connect|not queryable|PGlite is closed/i.test(
     error.message,

@@ -25,7 +25,10 @@ export class EventRepository {
   constructor(
     db: Kysely<Database>,
     projections: Projections,
-    { lanes = 1, uniqueSlugs = {} }: { lanes?: number; uniqueSlugs?: Readonly<Record<string, ErrorSlug>> } = {},
+    {
+      lanes = 1,
+      uniqueSlugs = {},
+    }: { lanes?: number; uniqueSlugs?: Readonly<Record<string, ErrorSlug>> } = {},
   ) {
     this.#db = db;
     this.#projections = projections;
@@ -113,11 +116,15 @@ export class EventRepository {
 
   async #write(units: AppendUnit[]): Promise<Outcome<Date>[]> {
     const { sql, parameters } = appendStatement(units, this.#projections);
-    const { rows } = await this.#db.withoutPlugins().executeQuery<AppendResult>(CompiledQuery.raw(sql, parameters));
+    const { rows } = await this.#db
+      .withoutPlugins()
+      .executeQuery<AppendResult>(CompiledQuery.raw(sql, parameters));
     const { at, refused } = rows[0]!;
     const refusedUnits = new Set(refused);
     return units.map((_, index) =>
-      refusedUnits.has(index) ? { ok: false, error: new ConflictError("the aggregate has moved on") } : { ok: true, value: at },
+      refusedUnits.has(index)
+        ? { ok: false, error: new ConflictError("the aggregate has moved on") }
+        : { ok: true, value: at },
     );
   }
 

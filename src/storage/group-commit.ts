@@ -1,4 +1,9 @@
-type Queued<U, R> = { unit: U; keys: readonly string[]; resolve: (result: R) => void; reject: (error: unknown) => void };
+type Queued<U, R> = {
+  unit: U;
+  keys: readonly string[];
+  resolve: (result: R) => void;
+  reject: (error: unknown) => void;
+};
 
 /** What became of one unit of a batch; one unit's fault never becomes its neighbour's. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };

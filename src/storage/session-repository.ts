@@ -1,4 +1,11 @@
-import { CompiledQuery, type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
+import {
+  CompiledQuery,
+  type Expression,
+  type ExpressionBuilder,
+  type Kysely,
+  type SqlBool,
+  sql,
+} from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
 import { selectList } from "./row-table.ts";
 import { type Database, type SessionRow, sessionTable, type UserStatus } from "./tables.ts";
@@ -126,10 +133,7 @@ export class SessionRepository {
   }
 }
 
-type SessionExpressions = ExpressionBuilder<
-  { s: SessionRow; u: { sessionEpoch: number | null } },
-  "s" | "u"
->;
+type SessionExpressions = ExpressionBuilder<{ s: SessionRow; u: { sessionEpoch: number | null } }, "s" | "u">;
 
 function visible(builder: unknown, visibility: Visibility): Expression<SqlBool> {
   const eb = builder as SessionExpressions;
@@ -167,7 +171,8 @@ function condition(builder: unknown, filter: SessionFilter): Expression<SqlBool>
 }
 
 function nest(row: FlatRecord): SessionRecord {
-  const { userStatus, userSessionEpoch, userPasswordEpoch, userLoginName, userDisplayName, now, ...session } = row;
+  const { userStatus, userSessionEpoch, userPasswordEpoch, userLoginName, userDisplayName, now, ...session } =
+    row;
   return {
     session,
     now,

@@ -8,15 +8,15 @@ export type Call = {
   readonly requestId: string;
   readonly protocol: Protocol;
   readonly startedAt: number;
-  /** Set by the access log; a call that never gets that far is reported by whoever answers it. */
-  logged: boolean;
+  /** Whether its message was read and the interceptors have it; until then every failure is the request's fault. */
+  began: boolean;
 };
 
 export const newCall = (protocol: Protocol): Call => ({
   requestId: randomUUID(),
   protocol,
   startedAt: performance.now(),
-  logged: false,
+  began: false,
 });
 
 const callKey = createContextKey<Call | undefined>(undefined, { description: "call" });

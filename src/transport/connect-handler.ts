@@ -1,12 +1,21 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type {
   UniversalHandler,
   UniversalServerRequest,
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { callOf } from "./call.ts";
 import { compressMinBytes, gzip } from "./compression.ts";
 import { trailersOnly } from "./grpc-web-trailers.ts";
+import { bodyOf } from "./node-http.ts";
 import { clampTimeouts } from "./timeout-headers.ts";
 
 export type ConnectHandlerOptions = {
@@ -52,7 +61,7 @@ export const acceptPost = [
  */
 export function createConnectHandler(options: ConnectHandlerOptions): ConnectHandler {
   const router = createConnectRouter({
-    interceptors: options.interceptors,
+    interceptors: [markBegan, ...options.interceptors],
     acceptCompression: [gzip],
     compressMinBytes,
     readMaxBytes: options.maxBodyBytes,
@@ -75,13 +84,42 @@ export function createConnectHandler(options: ConnectHandlerOptions): ConnectHan
       const answer = await method(request);
       if (answer.status === 405) return { ...answer, header: new Headers({ allow: "POST" }) };
       if (answer.status === 415) return { ...answer, header: new Headers({ "accept-post": acceptPost }) };
-      if (!contentType?.startsWith("application/grpc")) return answer;
+      const { began } = callOf(request.contextValues);
+      if (!contentType?.startsWith("application/grpc")) return began ? answer : blameRequest(answer);
       // Connect answers the long form, application/grpc+proto; a client gets back what it sent.
       answer.header = new Headers(answer.header);
       answer.header.set("content-type", contentType);
-      return contentType.startsWith("application/grpc-web") ? trailersOnly(answer) : answer;
+      const complete = contentType.startsWith("application/grpc-web") ? await trailersOnly(answer) : answer;
+      if (!began) blameStatus(complete.trailer ?? complete.header);
+      return complete;
     },
   };
+}
+
+const markBegan: Interceptor = (next) => (request) => {
+  callOf(request.contextValues).began = true;
+  return next(request);
+};
+
+// Connect calls an unreadable binary message INTERNAL, as if it were our fault. Whatever fails before the call begins is
+// INVALID_ARGUMENT here, as an unreadable JSON message is.
+
+async function blameRequest(answer: UniversalServerResponse): Promise<UniversalServerResponse> {
+  if (answer.status !== codeToHttpStatus(Code.Internal) || answer.body === undefined) return answer;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer.body) chunks.push(chunk);
+  const error = errorFromJsonBytes(Buffer.concat(chunks), undefined, new ConnectError("", Code.Internal));
+  if (error.code === Code.Internal) error.code = Code.InvalidArgument;
+  const body = errorToJsonBytes(error, undefined);
+  const header = new Headers(answer.header);
+  header.set("content-length", String(body.byteLength));
+  return { ...answer, status: codeToHttpStatus(error.code), header, body: bodyOf(body) };
+}
+
+function blameStatus(status: Headers | undefined): void {
+  if (status?.get("grpc-status") === String(Code.Internal)) {
+    status.set("grpc-status", String(Code.InvalidArgument));
+  }
 }
 
 /** The media type without parameters, lower case; a charset that is not UTF-8 keeps it unacceptable. */

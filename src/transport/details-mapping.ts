@@ -1,28 +1,49 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { DetailsSchema, ListDetailsSchema } from "../gen/zitadel/object/v2/object_pb.js";
 
-/** What a write says of the aggregate it changed. */
-export function toDetails({
-  sequence,
-  changedAt,
-  createdAt,
-  resourceOwner,
-}: {
+/** What a write answers, or a read shows, about an aggregate. */
+export function toDetails(details: {
   sequence: number;
   changedAt: Date;
   createdAt: Date;
   resourceOwner: string;
 }): MessageInitShape<typeof DetailsSchema> {
   return {
-    sequence: BigInt(sequence),
-    changeDate: timestampFromDate(changedAt),
-    resourceOwner,
-    creationDate: timestampFromDate(createdAt),
+    sequence: BigInt(details.sequence),
+    changeDate: timestampFromDate(details.changedAt),
+    creationDate: timestampFromDate(details.createdAt),
+    resourceOwner: details.resourceOwner,
   };
 }
 
-/** @param now when the list was read, by the database's clock */
+/** @param now the database's clock at the read */
 export function toListDetails(total: number, now: Date): MessageInitShape<typeof ListDetailsSchema> {
   return { totalResult: BigInt(total), timestamp: timestampFromDate(now) };
+}
+
+/** Which rows of a list: `limit` 0 is the server's default. */
+export type PageRequest = { offset: number; limit: number; ascending: boolean };
+
+/** Pages as `zitadel.object.v2.ListQuery` and `zitadel.filter.v2.PaginationRequest` ask for them. */
+export function fromPage(page: { offset: bigint; limit: number; asc: boolean } | undefined): PageRequest {
+  const offset = page?.offset ?? 0n;
+  return {
+    // Past the end is past the end; the database takes no more than 63 bits.
+    offset: offset > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(offset),
+    limit: page?.limit ?? 0,
+    ascending: page?.asc ?? false,
+  };
+}
+
+/** 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the bounds of a protobuf timestamp, in seconds. */
+const FIRST_SECOND = -62_135_596_800n;
+const LAST_SECOND = 253_402_300_799n;
+
+/** A timestamp as a date; seconds out of bounds, which the binary format lets pass, become the nearest bound. */
+export function fromTimestamp(timestamp: Timestamp): Date {
+  const { seconds } = timestamp;
+  if (seconds < FIRST_SECOND) return new Date(Number(FIRST_SECOND) * 1_000);
+  if (seconds > LAST_SECOND) return new Date(Number(LAST_SECOND) * 1_000);
+  return timestampDate(timestamp);
 }

@@ -82,12 +82,12 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     return services.has(path.slice(1, path.lastIndexOf("/")));
   }
 
-  /** The line of a call the access log never saw, and the end of one whose answer could not be made. */
+  /** The line of a call that never began, and the end of one whose answer could not be made. */
   function conclude({ call, response }: Exchange, path: string, answered: Promise<number>): void {
     const line = { method: path.slice(1), protocol: call.protocol, requestId: call.requestId };
     answered.then(
       (status) => {
-        if (!call.logged)
+        if (!call.began)
           logger.info({ ...line, status, durationMs: elapsedMs(call) }, "refused before the call");
       },
       (error: unknown) => {

@@ -1,3 +1,76 @@
+import { Code } from "@connectrpc/connect";
 import type { ErrorSlug } from "../errors.ts";
 import type { WireError } from "./wire-error.ts";
-export const userErrors = {} as Record<Extract<ErrorSlug, `user.${string}` | `organization.${string}` | `administrator.${string}`>, WireError>;
+
+/** Codes and wire ids of what users, organizations and administrators are refused with. */
+export const userErrors = {
+  "user.not_found": { code: Code.NotFound, id: "QUERY-Dfbg2" },
+  "user.id_exists": { code: Code.FailedPrecondition, id: "COMMAND-7yiox1isql" },
+  "user.name_exists": { code: Code.AlreadyExists, id: "V3-DKcYh" },
+  "user.email_empty": { code: Code.InvalidArgument, id: "EMAIL-spblu" },
+  "user.email_invalid": { code: Code.InvalidArgument, id: "EMAIL-599BI" },
+  "user.phone_invalid": { code: Code.InvalidArgument, id: "PHONE-so0wa" },
+  "user.given_name_empty": { code: Code.InvalidArgument, id: "USER-UCej2" },
+  "user.family_name_empty": { code: Code.InvalidArgument, id: "USER-4hB7d" },
+  "user.username_empty": { code: Code.InvalidArgument, id: "GATE-Us3rn" },
+  "user.machine_name_empty": { code: Code.InvalidArgument, id: "GATE-M4chn" },
+  "user.hash_unsupported": { code: Code.InvalidArgument, id: "CRYPT-2xK7d" },
+  "user.hash_out_of_bounds": { code: Code.InvalidArgument, id: "CRYPT-5uV9n" },
+  "user.hash_malformed": { code: Code.InvalidArgument, id: "CRYPT-r8Qm2" },
+  "user.feature_unimplemented": { code: Code.Unimplemented, id: "GATE-Us3rf" },
+  "user.type_mismatch": { code: Code.FailedPrecondition, id: "GATE-Us3rt" },
+  "user.metadata_too_large": { code: Code.InvalidArgument, id: "GATE-Met4u" },
+  "user.query_too_deep": { code: Code.InvalidArgument, id: "USER-zsQ97" },
+  "user.query_empty": { code: Code.InvalidArgument, id: "GATE-Us3rq" },
+
+  "user.lock_not_found": { code: Code.NotFound, id: "COMMAND-450yxuqrh1" },
+  "user.lock_not_active": { code: Code.FailedPrecondition, id: "COMMAND-lgws8wtsqf" },
+  "user.unlock_not_found": { code: Code.NotFound, id: "COMMAND-x377t913pw" },
+  "user.unlock_not_locked": { code: Code.FailedPrecondition, id: "COMMAND-olb9vb0oca" },
+  "user.deactivate_not_found": { code: Code.NotFound, id: "COMMAND-5gp2p62iin" },
+  "user.deactivate_already": { code: Code.FailedPrecondition, id: "COMMAND-5gunjw0cd7" },
+  "user.reactivate_not_found": { code: Code.NotFound, id: "COMMAND-9hy5kzbuk6" },
+  "user.reactivate_not_inactive": { code: Code.FailedPrecondition, id: "COMMAND-s5qqcz97hf" },
+  "user.delete_not_found": { code: Code.NotFound, id: "COMMAND-bd4ir1mblj" },
+
+  "user.password_user_not_found": { code: Code.FailedPrecondition, id: "COMMAND-G8dh3" },
+  "user.password_invalid": { code: Code.InvalidArgument, id: "COMMAND-3M0fs", credentials: true },
+  "user.password_locked": { code: Code.FailedPrecondition, id: "COMMAND-JLK35", credentials: true },
+  "user.password_not_set": { code: Code.FailedPrecondition, id: "COMMAND-3nJ4t" },
+  "user.password_code_missing": { code: Code.FailedPrecondition, id: "COMMAND-2M9fs" },
+  "user.password_missing": { code: Code.InvalidArgument, id: "GATE-Pwd0n" },
+  "user.password_unchanged": { code: Code.FailedPrecondition, id: "COMMAND-Aesh5" },
+  "user.password_too_short": { code: Code.InvalidArgument, id: "DOMAIN-HuJf6" },
+  "user.password_lower_missing": { code: Code.InvalidArgument, id: "DOMAIN-co3Xw" },
+  "user.password_upper_missing": { code: Code.InvalidArgument, id: "DOMAIN-VoaRj" },
+  "user.password_number_missing": { code: Code.InvalidArgument, id: "DOMAIN-ZBv4H" },
+  "user.password_symbol_missing": { code: Code.InvalidArgument, id: "DOMAIN-ZDLwA" },
+
+  "user.pat_user_not_found": { code: Code.FailedPrecondition, id: "COMMAND-Dggw2" },
+  "user.pat_not_machine": { code: Code.FailedPrecondition, id: "COMMAND-Df2f1" },
+  "user.pat_expired": { code: Code.InvalidArgument, id: "DOMAIN-dv3t5" },
+  "user.pat_not_found": { code: Code.NotFound, id: "COMMAND-4m77G" },
+
+  "organization.exists": { code: Code.AlreadyExists, id: "V3-DKcYh" },
+  "organization.not_found": { code: Code.NotFound, id: "GATE-0rgNf" },
+  "organization.name_empty": { code: Code.InvalidArgument, id: "GATE-0rgNa" },
+  "organization.id_reserved": { code: Code.InvalidArgument, id: "GATE-0rgId" },
+  "organization.role_unknown": { code: Code.InvalidArgument, id: "Org-4N8es" },
+  "organization.query_empty": { code: Code.InvalidArgument, id: "GATE-0rgQu" },
+
+  "administrator.resource_unsupported": { code: Code.InvalidArgument, id: "ADMIN-IbPp47HDP5" },
+  "administrator.instance_roles_missing": { code: Code.InvalidArgument, id: "INSTA-SDSfs" },
+  "administrator.instance_role_unknown": { code: Code.InvalidArgument, id: "INSTANCE-4m0fS" },
+  "administrator.instance_user_not_found": { code: Code.FailedPrecondition, id: "INSTA-GSXOn" },
+  "administrator.instance_exists": { code: Code.AlreadyExists, id: "INSTA-pFDwe" },
+  "administrator.instance_not_found": { code: Code.NotFound, id: "GATE-Adm1n" },
+  "administrator.organization_roles_missing": { code: Code.InvalidArgument, id: "ORG-4Mlfs" },
+  "administrator.organization_role_unknown": { code: Code.InvalidArgument, id: "Org-4N8es" },
+  "administrator.organization_user_not_found": { code: Code.FailedPrecondition, id: "ORG-GoXOn" },
+  "administrator.organization_exists": { code: Code.AlreadyExists, id: "ORG-poWwe" },
+  "administrator.organization_not_found": { code: Code.NotFound, id: "GATE-Adm0r" },
+  "administrator.query_too_deep": { code: Code.InvalidArgument, id: "GATE-AdmDp" },
+  "administrator.query_empty": { code: Code.InvalidArgument, id: "GATE-AdmQu" },
+
+  "list.query_too_large": { code: Code.InvalidArgument, id: "GATE-Qu3ry" },
+} satisfies Partial<Record<ErrorSlug, WireError>>;

@@ -18,10 +18,22 @@ export type Answer = {
 
 export type Send = (port: number, call: Call) => Promise<Answer>;
 
-/** One request over HTTP/1.1 on a connection of its own; with a body it is chunked unless a length is given. */
+/** One request over HTTP/1.1 on a connection of its own; a body goes with its length, or in chunks if the headers say so. */
 export const overHttp1: Send = (port, { method = "POST", path, headers = {}, body }) =>
   new Promise((resolve, reject) => {
-    const request = http.request({ port, host: "127.0.0.1", method, path, headers, agent: false });
+    // Node frames no body of a DELETE by itself.
+    const framing: Record<string, string> =
+      body === undefined || "transfer-encoding" in headers
+        ? {}
+        : { "content-length": String(Buffer.byteLength(body)) };
+    const request = http.request({
+      port,
+      host: "127.0.0.1",
+      method,
+      path,
+      headers: { ...framing, ...headers },
+      agent: false,
+    });
     request.on("error", reject);
     request.on("response", async (response) => {
       try {

@@ -1,7 +1,7 @@
 import { DomainError } from "../../errors.ts";
-import { change, type Change } from "../../storage/aggregate.ts";
+import { type Change, change } from "../../storage/aggregate.ts";
 import type { UserEvent } from "../../user/events.ts";
-import { loginNameKey, userAggregate, type UserState } from "../../user/user.ts";
+import { loginNameKey, type UserState, userAggregate } from "../../user/user.ts";
 import type { SessionDependencies } from "../dependencies.ts";
 import type { SessionEvent } from "../events.ts";
 import type { SessionState } from "../session.ts";
@@ -24,7 +24,10 @@ export type ChecksResult = {
 };
 
 /** A password verified once per command, however often the command is decided again. */
-export type PasswordVerification = (password: string, hash: string) => Promise<{ matches: boolean; rehash?: string }>;
+export type PasswordVerification = (
+  password: string,
+  hash: string,
+) => Promise<{ matches: boolean; rehash?: string }>;
 
 export function verifyOnce({ passwords }: Pick<SessionDependencies, "passwords">): PasswordVerification {
   const results = new Map<string, ReturnType<PasswordVerification>>();

@@ -1,5 +1,5 @@
 import { DomainError } from "../../errors.ts";
-import { userExists, type UserState } from "../../user/user.ts";
+import { type UserState, userExists } from "../../user/user.ts";
 import type { SessionState } from "../session.ts";
 import type { CheckOutcome } from "./outcome.ts";
 

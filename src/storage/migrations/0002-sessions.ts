@@ -22,6 +22,8 @@ export async function up(db: Kysely<any>): Promise<void> {
       changed_at timestamptz NOT NULL
     ) WITH (fillfactor = 80)`.execute(db);
   await sql`CREATE INDEX sessions_user_id ON sessions (user_id) WHERE user_id IS NOT NULL`.execute(db);
-  await sql`CREATE INDEX sessions_fingerprint_id ON sessions (fingerprint_id) WHERE fingerprint_id IS NOT NULL`.execute(db);
+  await sql`CREATE INDEX sessions_fingerprint_id ON sessions (fingerprint_id) WHERE fingerprint_id IS NOT NULL`.execute(
+    db,
+  );
   await sql`CREATE INDEX sessions_created_at ON sessions (created_at, id)`.execute(db);
 }

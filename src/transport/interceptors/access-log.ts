@@ -12,7 +12,6 @@ export const accessLog =
   (next) =>
   async (request) => {
     const call = callOf(request.contextValues);
-    call.logged = true;
     const method = `${request.service.typeName}/${request.method.name}`;
     try {
       const response = await next(request);

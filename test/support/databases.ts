@@ -1,0 +1,57 @@
+import { randomUUID } from "node:crypto";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { inject } from "vitest";
+import type { Config } from "../../src/config.ts";
+import { type OpenDatabase, openPglite, openPostgres } from "../../src/storage/database.ts";
+
+export type Engine = "pglite" | "postgres";
+
+/** Suites that touch the database run on both. */
+export const engines: readonly Engine[] = ["pglite", "postgres"];
+
+/** A database after the first start that nobody else uses. */
+export type TestDatabase = {
+  /** What a server needs to run on it. */
+  config: Partial<Config>;
+  /** Opens it beside or instead of a server; PGlite takes one at a time. */
+  open(): Promise<OpenDatabase>;
+  remove(): Promise<void>;
+};
+
+export async function createTestDatabase(engine: Engine): Promise<TestDatabase> {
+  const directory = await mkdtemp(join(tmpdir(), "gatehouse-test-"));
+  const removeDirectory = () => rm(directory, { recursive: true, force: true });
+  if (engine === "pglite") {
+    await cp(inject("pgliteTemplate"), directory, { recursive: true });
+    return {
+      config: { dataDir: directory },
+      open: () => openPglite(join(directory, "pglite")),
+      remove: removeDirectory,
+    };
+  }
+  const template = new URL(inject("postgresTemplate"));
+  const name = `test_${randomUUID().replaceAll("-", "")}`;
+  await onMaintenanceDatabase(template, `CREATE DATABASE ${name} TEMPLATE ${template.pathname.slice(1)}`);
+  const databaseUrl = new URL(`/${name}`, template).href;
+  return {
+    config: { dataDir: directory, databaseUrl },
+    open: async () => openPostgres(databaseUrl),
+    remove: async () => {
+      await onMaintenanceDatabase(template, `DROP DATABASE ${name} WITH (FORCE)`);
+      await removeDirectory();
+    },
+  };
+}
+
+async function onMaintenanceDatabase(server: URL, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: new URL("/postgres", server).href });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
