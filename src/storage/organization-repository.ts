@@ -1,5 +1,24 @@
-import type { Kysely } from "kysely";
+import { type Kysely, type SqlBool, sql } from "kysely";
+import { allOf, inSql, type Sql, type TextMatch, textSql } from "./conditions.ts";
+import { type Page, type PageRange, selectPage } from "./page.ts";
 import type { Database, InstanceRow, MembershipRow, OrganizationRow } from "./tables.ts";
+
+/** One condition on the organizations of a list. */
+export type OrganizationCondition =
+  | { by: "name" | "domain"; match: TextMatch }
+  | { by: "status"; status: OrganizationRow["status"] }
+  | { by: "id"; id: string }
+  | { by: "default" };
+
+export type OrganizationSort = "createdAt" | "name";
+
+export type OrganizationSearch = PageRange & {
+  /** All of them must hold. */
+  conditions: readonly OrganizationCondition[];
+  /** The organizations the reader may see, by id. */
+  visibility: "everything" | readonly string[];
+  sort: OrganizationSort;
+};
 
 /** Organizations, the instance, and who administers what. */
 export class OrganizationRepository {
@@ -12,6 +31,18 @@ export class OrganizationRepository {
   /** @returns the folded state, undefined if no event was ever stored */
   find(id: string): Promise<OrganizationRow | undefined> {
     return this.#db.selectFrom("organizations").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** @returns the organization this domain belongs to; of several the oldest */
+  findByDomain(domain: string): Promise<OrganizationRow | undefined> {
+    return this.#db
+      .selectFrom("organizations")
+      .selectAll()
+      .where("primaryDomain", "=", domain.toLowerCase())
+      .where("status", "!=", "removed")
+      .orderBy("createdAt")
+      .orderBy("id")
+      .executeTakeFirst();
   }
 
   /** @returns the one instance of this database, undefined before the first start */
@@ -41,5 +72,40 @@ export class OrganizationRepository {
       .select((eb) => eb.fn.coalesce("o.maxPasswordAttempts", "i.maxPasswordAttempts").as("max"))
       .executeTakeFirst();
     return Number(row?.max ?? 0);
+  }
+
+  /** A page of organizations that were not removed, with the exact number of all matches; those that sort alike, by id. */
+  search({ conditions, visibility, sort, ...range }: OrganizationSearch): Promise<Page<OrganizationRow>> {
+    return selectPage<OrganizationRow>(
+      this.#db,
+      {
+        columns: sql`o.*`,
+        from: sql`organizations o`,
+        where: allOf([
+          sql<SqlBool>`o.status <> 'removed'`,
+          ...(visibility === "everything" ? [] : [inSql(sql`o.id`, visibility)]),
+          ...conditions.map(organizationSql),
+        ]),
+        orderBy: [sort === "name" ? sql`lower(o.name)` : sql`o.created_at`, sql`o.id`],
+      },
+      range,
+    );
+  }
+}
+
+function organizationSql(condition: OrganizationCondition): Sql {
+  switch (condition.by) {
+    case "name":
+      return textSql(sql`o.name`, condition.match);
+    case "domain":
+      return textSql(sql`o.primary_domain`, condition.match);
+    case "status":
+      return sql<SqlBool>`o.status = ${condition.status}`;
+    case "id":
+      return sql<SqlBool>`o.id = ${condition.id}`;
+    case "default":
+      return sql<SqlBool>`o.id = (SELECT i.default_organization_id FROM instances i)`;
+    default:
+      return condition satisfies never;
   }
 }

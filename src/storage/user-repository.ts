@@ -1,14 +1,57 @@
-import { CompiledQuery, type Kysely } from "kysely";
+import { CompiledQuery, type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
+import {
+  allOf,
+  type Condition,
+  conditionSql,
+  inSql,
+  type Sql,
+  type TextMatch,
+  textSql,
+} from "./conditions.ts";
+import { type Page, type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
-import { type Database, type UserRow, userTable } from "./tables.ts";
+import { type Database, type UserRow, type UserStatus, userTable } from "./tables.ts";
+
+export type UserText =
+  | "username"
+  | "givenName"
+  | "familyName"
+  | "nickName"
+  | "displayName"
+  | "email"
+  | "phone";
+
+/** One condition on the users of a list. */
+export type UserCondition =
+  | { by: "text"; field: UserText; match: TextMatch }
+  | { by: "status"; status: UserStatus }
+  | { by: "type"; type: UserRow["type"] }
+  | { by: "ids"; ids: readonly string[] }
+  | { by: "emails"; emails: readonly string[] }
+  | { by: "organizationId"; id: string }
+  | { by: "metadataKey"; match: TextMatch };
+
+export type UserSort = "createdAt" | "status" | "type" | Exclude<UserText, "phone">;
+
+/** The users a reader may see: every one, or the reader's own and those of organizations. */
+export type UserVisibility = "everything" | { userId: string; organizationIds: readonly string[] };
+
+export type UserSearch = PageRange & {
+  /** All of them must hold. */
+  conditions: readonly Condition<UserCondition>[];
+  visibility: UserVisibility;
+  sort: UserSort;
+};
 
 /** The user read model: the folded states. */
 export class UserRepository {
+  readonly #db: Kysely<Database>;
   readonly #byId: BatchLoader<string, UserRow>;
   readonly #byLoginName: BatchLoader<string, UserRow>;
 
   constructor(db: Kysely<Database>, { lanes = 2 }: { lanes?: number } = {}) {
+    this.#db = db;
     const raw = db.withoutPlugins();
     const loader = (column: string, keyOf: (row: UserRow) => string) => {
       const query = `SELECT ${selectList(userTable, "u")} FROM users u WHERE u.${column} = ANY($1::text[])`;
@@ -33,4 +76,80 @@ export class UserRepository {
   findByLoginName(key: string): Promise<UserRow | undefined> {
     return this.#byLoginName.load(key);
   }
+
+  /** A page of users that were not removed, with the exact number of all matches; users that sort alike, by id. */
+  search({ conditions, visibility, sort, ...range }: UserSearch): Promise<Page<UserRow>> {
+    return selectPage<UserRow>(
+      this.#db,
+      {
+        columns: sql`u.*`,
+        from: sql`users u`,
+        where: allOf([
+          sql<SqlBool>`u.status <> 'removed'`,
+          visibleSql(visibility),
+          ...conditions.map((condition) => conditionSql(condition, userSql)),
+        ]),
+        orderBy: [sortSql[sort], sql`u.id`],
+      },
+      range,
+    );
+  }
+}
+
+/** Which users may be seen; `u` is the table of users. */
+export function visibleSql(visibility: UserVisibility): Sql {
+  if (visibility === "everything") return sql<SqlBool>`true`;
+  const { userId, organizationIds } = visibility;
+  return sql<SqlBool>`(u.id = ${userId} OR ${inSql(sql`u.organization_id`, organizationIds)})`;
+}
+
+const texts: { readonly [field in UserText]: RawBuilder<string> } = {
+  username: sql`u.username`,
+  givenName: sql`coalesce(u.given_name, '')`,
+  familyName: sql`coalesce(u.family_name, '')`,
+  nickName: sql`coalesce(u.nick_name, '')`,
+  displayName: sql`coalesce(u.display_name, '')`,
+  email: sql`coalesce(u.email, '')`,
+  phone: sql`coalesce(u.phone, '')`,
+};
+
+/** Texts sort whatever their case; states and types in the order the contract numbers them. */
+const sortSql: { readonly [sort in UserSort]: RawBuilder<unknown> } = {
+  createdAt: sql`u.created_at`,
+  status: sql`CASE u.status WHEN 'active' THEN 1 WHEN 'inactive' THEN 2 ELSE 4 END`,
+  type: sql`CASE u.type WHEN 'human' THEN 1 ELSE 2 END`,
+  username: sql`lower(${texts.username})`,
+  givenName: sql`lower(${texts.givenName})`,
+  familyName: sql`lower(${texts.familyName})`,
+  nickName: sql`lower(${texts.nickName})`,
+  displayName: sql`lower(${texts.displayName})`,
+  email: sql`lower(${texts.email})`,
+};
+
+function userSql(condition: UserCondition): Sql {
+  switch (condition.by) {
+    case "text":
+      return userTextSql(condition.field, condition.match);
+    case "status":
+      return sql<SqlBool>`u.status = ${condition.status}`;
+    case "type":
+      return sql<SqlBool>`u.type = ${condition.type}`;
+    case "ids":
+      return inSql(sql`u.id`, condition.ids);
+    case "emails":
+      return inSql(texts.email, condition.emails);
+    case "organizationId":
+      return sql<SqlBool>`u.organization_id = ${condition.id}`;
+    case "metadataKey":
+      return sql<SqlBool>`EXISTS (SELECT FROM jsonb_object_keys(u.metadata) AS k(key) WHERE ${textSql(sql`k.key`, condition.match)})`;
+    default:
+      return condition satisfies never;
+  }
+}
+
+function userTextSql(field: UserText, match: TextMatch): Sql {
+  if (field !== "username" || match.method !== "equals") return textSql(texts[field], match);
+  // The unique key, the name in lower case, is what has an index; users without one are removed and not listed.
+  const byKey = sql<SqlBool>`coalesce(u.username_key, '') = ${match.text.toLowerCase()}`;
+  return match.ignoreCase ? byKey : allOf([byKey, textSql(texts.username, match)]);
 }

@@ -12,7 +12,7 @@ import type {
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { callOf } from "./call.ts";
+import { callOf, contextOf, newCall, protocolOf } from "./call.ts";
 import { compressMinBytes, gzip } from "./compression.ts";
 import { trailersOnly } from "./grpc-web-trailers.ts";
 import { bodyOf } from "./node-http.ts";
@@ -80,6 +80,7 @@ export function createConnectHandler(options: ConnectHandlerOptions): ConnectHan
       // The stock pattern refuses most parameters.
       if (contentType !== undefined && contentType !== given) request.header.set("content-type", contentType);
       clampTimeouts(request.header);
+      request.contextValues ??= contextOf(newCall(protocolOf(contentType)));
 
       const answer = await method(request);
       if (answer.status === 405) return { ...answer, header: new Headers({ allow: "POST" }) };
@@ -108,8 +109,8 @@ async function blameRequest(answer: UniversalServerResponse): Promise<UniversalS
   if (answer.status !== codeToHttpStatus(Code.Internal) || answer.body === undefined) return answer;
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body) chunks.push(chunk);
-  const error = errorFromJsonBytes(Buffer.concat(chunks), undefined, new ConnectError("", Code.Internal));
-  if (error.code === Code.Internal) error.code = Code.InvalidArgument;
+  const told = errorFromJsonBytes(Buffer.concat(chunks), undefined, new ConnectError("", Code.Internal));
+  const error = told.code === Code.Internal ? new ConnectError(told.rawMessage, Code.InvalidArgument) : told;
   const body = errorToJsonBytes(error, undefined);
   const header = new Headers(answer.header);
   header.set("content-length", String(body.byteLength));

@@ -216,10 +216,12 @@ function cutSlowRequest(
   response: http2.Http2ServerResponse,
   ms: number,
 ): void {
+  const { stream } = request;
+  if (stream.endAfterHeaders) return;
   const timer = setTimeout(() => {
-    if (!response.headersSent || response.writableEnded) request.stream.close(http2.constants.NGHTTP2_CANCEL);
+    // Nobody need have read the body, so only the protocol's own state knows whether it has come.
+    if (stream.state?.state === http2.constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE) return;
+    if (!response.headersSent || response.writableEnded) stream.close(http2.constants.NGHTTP2_CANCEL);
   }, ms);
-  const done = () => clearTimeout(timer);
-  request.once("end", done);
-  request.once("close", done);
+  stream.once("close", () => clearTimeout(timer));
 }

@@ -84,7 +84,9 @@ export function sendOn(
       answer.trailers = fields(received);
     });
     stream.on("data", (chunk) => chunks.push(chunk));
-    stream.on("end", () => resolve({ ...answer, body: Buffer.concat(chunks) }));
+    stream.on("end", () => {
+      if (answer.status !== 0) resolve({ ...answer, body: Buffer.concat(chunks) });
+    });
     stream.on("close", () => reject(new Error("the stream was closed without an answer")));
     stream.end(body);
   });
