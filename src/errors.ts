@@ -37,6 +37,7 @@ const messages = {
   "session.user_agent_query_invalid": "List.Query.Invalid",
   "session.query_empty": "List.Query.Invalid",
   "session.query_method_invalid": "List.Query.InvalidComparisonMethod",
+  "session.query_date_invalid": "a date of the query is not between the years 0001 and 9999",
   "session.metadata_too_large": "metadata exceeds 64 keys or 64 KiB in a value",
   "session.user_agent_too_large": "the user agent exceeds 64 headers or 16 KiB",
 

@@ -22,9 +22,10 @@ import { migrate } from "./storage/migrate.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
 import { SessionRepository } from "./storage/session-repository.ts";
 import { UserRepository } from "./storage/user-repository.ts";
-import { createConnectHandler } from "./transport/connect-handler.ts";
+import { type ConnectHandler, createConnectHandler } from "./transport/connect-handler.ts";
 import { createCors } from "./transport/cors.ts";
 import { toConnectError } from "./transport/error-mapping.ts";
+import { Serving } from "./transport/health-service.ts";
 import { createHttpHandler } from "./transport/http-handler.ts";
 import { accessLog } from "./transport/interceptors/access-log.ts";
 import { authenticate } from "./transport/interceptors/authenticate.ts";
@@ -169,13 +170,13 @@ async function serve(
   { db, description, close }: Opened,
   logger: Logger,
 ): Promise<RunningServer> {
-  let stopping = false;
+  const serving = new Serving();
   const callerOf = (credential: string): Promise<Caller> =>
     isSessionToken(credential)
       ? callerOfSession({ ...sessions, callers }, credential)
       : callerOfToken(callers, credential);
-  const connect = createConnectHandler({
-    routes: (router) => registerServices(router, { sessions }),
+  const connect: ConnectHandler = createConnectHandler({
+    routes: (router) => registerServices(router, { sessions }, serving, () => connect.services),
     interceptors: [
       accessLog(logger),
       mapErrors({ toConnectError, logger }),
@@ -188,7 +189,7 @@ async function serve(
     connect,
     cors: createCors({ origins: config.corsOrigins === "*" ? ["*"] : config.corsOrigins }),
     health: {
-      serving: () => !stopping,
+      serving: () => serving.serving,
       ready: async () => {
         await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
       },
@@ -209,7 +210,7 @@ async function serve(
     database: description,
     logger,
     close: async () => {
-      stopping = true;
+      serving.stop();
       await listener.close(config.shutdownGraceSeconds * 1_000);
       await close();
     },

@@ -1,5 +1,6 @@
 import { CompiledQuery, type Kysely } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
+import { named } from "./named-statements.ts";
 import type { Database, UserStatus } from "./tables.ts";
 
 /** Roles on one resource, see `MembershipRow`. */
@@ -17,11 +18,12 @@ export type TokenOwner = {
 const memberships = `coalesce((SELECT jsonb_agg(jsonb_build_object('resourceId', m.resource_id, 'roles', m.roles))
   FROM memberships m WHERE m.user_id = u.id), '[]'::jsonb) AS memberships`;
 
-const byDigests = `SELECT t.digest, u.id AS "userId", u.organization_id AS "organizationId", u.status AS "userStatus",
+const byDigests =
+  named(`SELECT t.digest, u.id AS "userId", u.organization_id AS "organizationId", u.status AS "userStatus",
   coalesce(t.expires_at < clock_timestamp(), false) AS expired, ${memberships}
-FROM personal_access_tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ANY($1::text[])`;
+FROM personal_access_tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ANY($1::text[])`);
 
-const byUserIds = `SELECT u.id AS "userId", ${memberships} FROM users u WHERE u.id = ANY($1::text[])`;
+const byUserIds = named(`SELECT u.id AS "userId", ${memberships} FROM users u WHERE u.id = ANY($1::text[])`);
 
 /** Who stands behind a credential, and what they may do. Never cached: a removed role is gone with its commit. */
 export class CallerRepository {

@@ -1,10 +1,11 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
+import { DomainError, type ErrorSlug } from "../errors.ts";
 
 /** A condition of a list: single ones, and what and, or and not make of them. */
-export type Condition<Single> =
-  | Single
-  | { by: "and"; all: readonly Condition<Single>[] }
-  | { by: "or"; any: readonly Condition<Single>[] }
+export type Condition<Single> = Single | Combined<Single>;
+
+type Combined<Single> =
+  | { by: "and" | "or"; conditions: readonly Condition<Single>[] }
   | { by: "not"; condition: Condition<Single> };
 
 /** How a stored text compares to a given one; the stored one stands on the left. */
@@ -23,24 +24,17 @@ export function conditionSql<Single extends { by: string }>(
   condition: Condition<Single>,
   single: (condition: Single) => Sql,
 ): Sql {
-  const all = condition as { by: "and"; all: readonly Condition<Single>[] };
-  const any = condition as { by: "or"; any: readonly Condition<Single>[] };
-  const not = condition as { by: "not"; condition: Condition<Single> };
-  switch (condition.by) {
-    case "and":
-      return allOf(all.all.map((each) => conditionSql(each, single)));
-    case "or":
-      return any.any.length === 0
-        ? sql<SqlBool>`false`
-        : sql<SqlBool>`(${sql.join(
-            any.any.map((each) => conditionSql(each, single)),
-            sql` OR `,
-          )})`;
-    case "not":
-      return sql<SqlBool>`NOT ${conditionSql(not.condition, single)}`;
-    default:
-      return sql<SqlBool>`(${single(condition as Single)})`;
-  }
+  if (!isCombined(condition)) return sql<SqlBool>`(${single(condition)})`;
+  if (condition.by === "not") return sql<SqlBool>`NOT ${conditionSql(condition.condition, single)}`;
+  const parts = condition.conditions.map((each) => conditionSql(each, single));
+  if (condition.by === "and") return allOf(parts);
+  return parts.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`(${sql.join(parts, sql` OR `)})`;
+}
+
+function isCombined<Single extends { by: string }>(
+  condition: Condition<Single>,
+): condition is Combined<Single> {
+  return condition.by === "and" || condition.by === "or" || condition.by === "not";
 }
 
 /** True if all are, also if there are none. */
@@ -69,21 +63,27 @@ export function inSql(column: RawBuilder<unknown>, values: readonly string[]): S
   return sql<SqlBool>`${column} = ANY(${[...values]}::text[])`;
 }
 
-/** Single conditions in all, and how deep the deepest lies: 0 at the top of the list. */
-export function measure<Single extends { by: string }>(
+/** A query of more conditions than this is no question a person asked. */
+const MAX_CONDITIONS = 1_000;
+const MAX_DEPTH = 20;
+
+/**
+ * Refuses a query nobody should have the database plan.
+ * @param conditions the top of the list is level 0
+ * @throws DomainError `tooDeep` below level 20, `list.query_too_large` above 1000 conditions
+ */
+export function checkConditions<Single extends { by: string }>(
   conditions: readonly Condition<Single>[],
-): { count: number; depth: number } {
+  tooDeep: ErrorSlug,
+): void {
   let count = 0;
-  let depth = 0;
   const visit = (condition: Condition<Single>, level: number): void => {
-    depth = Math.max(depth, level);
-    if (condition.by === "and" && "all" in condition)
-      for (const each of condition.all) visit(each, level + 1);
-    else if (condition.by === "or" && "any" in condition)
-      for (const each of condition.any) visit(each, level + 1);
-    else if (condition.by === "not" && "condition" in condition) visit(condition.condition, level + 1);
-    else count += 1;
+    count += 1;
+    if (level > MAX_DEPTH) throw new DomainError(tooDeep);
+    if (count > MAX_CONDITIONS) throw new DomainError("list.query_too_large");
+    if (!isCombined(condition)) return;
+    const inner = condition.by === "not" ? [condition.condition] : condition.conditions;
+    for (const each of inner) visit(each, level + 1);
   };
   for (const condition of conditions) visit(condition, 0);
-  return { count, depth };
 }

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import pg from "pg";
 import { translateDatabaseError } from "./database-errors.ts";
+import { nameOf } from "./named-statements.ts";
 import type { Database } from "./tables.ts";
 
 /** An open database: the same Kysely on both engines. */
@@ -67,14 +68,7 @@ export async function openPglite(directory?: string, loadDataDir?: Blob): Promis
   };
 }
 
-/** PostgreSQL plans an unnamed statement on every call; these few are planned once a connection. */
-const NAMED_STATEMENTS_LIMIT = 100;
-const statementNames = new Map<string, string>();
-
-/**
- * Names the long statements Kysely sends, so that PostgreSQL keeps their plans. Their texts are few: the store builds
- * them from the tables a batch touches, not from its values.
- */
+/** Sends the statements registered as hot under their names, so that PostgreSQL keeps their plans. */
 class NamedStatementClient extends pg.Client {
   // biome-ignore lint/suspicious/noExplicitAny: pg.Client.query has a dozen overloads, Kysely uses one of them
   override query(...parameters: any[]): any {
@@ -82,19 +76,10 @@ class NamedStatementClient extends pg.Client {
     if (typeof text !== "string" || !Array.isArray(values)) {
       return (super.query as (...all: unknown[]) => unknown).apply(this, parameters);
     }
-    const name = statementName(text);
+    const name = nameOf(text);
     const query = name === undefined ? { text, values } : { name, text, values };
     return super.query(query).catch(rethrowTranslated);
   }
-}
-
-function statementName(text: string): string | undefined {
-  let name = statementNames.get(text);
-  if (name === undefined && text.startsWith("WITH ") && statementNames.size < NAMED_STATEMENTS_LIMIT) {
-    name = `gatehouse_${statementNames.size}`;
-    statementNames.set(text, name);
-  }
-  return name;
 }
 
 function rethrowTranslated(error: unknown): never {

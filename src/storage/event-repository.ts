@@ -4,6 +4,7 @@ import type { AggregateType, Change, Recorded } from "./aggregate.ts";
 import { type AppendResult, type AppendUnit, appendStatement } from "./append-statement.ts";
 import { ConflictError, sqlState, UniqueViolation } from "./database-errors.ts";
 import { GroupCommit, type Outcome } from "./group-commit.ts";
+import { named } from "./named-statements.ts";
 import type { Projections } from "./projection.ts";
 import type { Database } from "./tables.ts";
 
@@ -118,7 +119,7 @@ export class EventRepository {
     const { sql, parameters } = appendStatement(units, this.#projections);
     const { rows } = await this.#db
       .withoutPlugins()
-      .executeQuery<AppendResult>(CompiledQuery.raw(sql, parameters));
+      .executeQuery<AppendResult>(CompiledQuery.raw(named(sql), parameters));
     const { at, refused } = rows[0]!;
     const refusedUnits = new Set(refused);
     return units.map((_, index) =>

@@ -1,9 +1,23 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
+import { DomainError } from "../errors.ts";
 import type { Sql } from "./conditions.ts";
 import type { Database } from "./tables.ts";
 
 /** Which rows of a list. */
 export type PageRange = { offset: number; limit: number; ascending: boolean };
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000;
+
+/**
+ * The limit a list is read with.
+ * @param limit as asked for; 0 stands for the default of 100
+ * @throws DomainError `list.limit_exceeded` above 1000
+ */
+export function appliedLimit(limit: number): number {
+  if (limit > MAX_LIMIT) throw new DomainError("list.limit_exceeded");
+  return limit || DEFAULT_LIMIT;
+}
 
 /** Rows of a list with the number of all matches; `now` is the database's clock at the read. */
 export type Page<R> = { rows: R[]; total: number; now: Date };

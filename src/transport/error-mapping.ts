@@ -45,6 +45,7 @@ const wireErrors: Record<ErrorSlug, WireError> = {
   "session.user_agent_query_invalid": { code: Code.InvalidArgument, id: "GRPC-x8n23uh" },
   "session.query_empty": { code: Code.InvalidArgument, id: "GRPC-Sfefs" },
   "session.query_method_invalid": { code: Code.InvalidArgument, id: "GRPC-Dwigt" },
+  "session.query_date_invalid": { code: Code.InvalidArgument, id: "GATE-Qd8te" },
   "session.metadata_too_large": { code: Code.InvalidArgument, id: "GATE-Met4d" },
   "session.user_agent_too_large": { code: Code.InvalidArgument, id: "GATE-Us3ra" },
 

@@ -50,7 +50,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const services = new Set(connect.services.map((service) => service.typeName));
 
   return (request, response) => {
-    const url = request.url ?? "";
+    const url = originForm(request.url ?? "");
     const question = url.indexOf("?");
     const path = question < 0 ? url : url.slice(0, question);
     const search = question < 0 ? "" : url.slice(question + 1);
@@ -97,6 +97,11 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       },
     );
   }
+}
+
+/** The target without the scheme and host a client may write before it, as to a proxy (RFC 9112 §3.2.2). */
+function originForm(target: string): string {
+  return target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "");
 }
 
 const refusals = {

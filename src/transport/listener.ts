@@ -106,6 +106,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       clearTimeout(timer);
       undecided.delete(socket);
     });
+    socket.on("error", (error) => logger.debug({ err: error }, "connection failed"));
     socket.setNoDelay(true);
     tellProtocol(socket, (isHttp2) => {
       clearTimeout(timer);
@@ -121,11 +122,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       )
     : net.createServer({ allowHalfOpen: true }, onConnection);
   server.on("connection", (socket: net.Socket) => {
-    socket.on("error", (error) => logger.debug({ err: error }, "connection failed"));
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  server.on("tlsClientError", (error: Error) => logger.debug({ err: error }, "TLS handshake failed"));
+  server.on("tlsClientError", (error: Error, socket: tls.TLSSocket) => {
+    logger.debug({ err: error }, "TLS handshake failed");
+    // One that merely takes too long is still open.
+    socket.destroy();
+  });
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

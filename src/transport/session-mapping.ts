@@ -1,5 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Duration, durationMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Duration,
+  durationMs,
+  type Timestamp,
+  timestampDate,
+  timestampFromDate,
+} from "@bufbuild/protobuf/wkt";
 import { DomainError } from "../errors.ts";
 import { TimestampQueryMethod } from "../gen/zitadel/object_pb.js";
 import type { RequestChallenges } from "../gen/zitadel/session/v2/challenge_pb.js";
@@ -45,7 +51,8 @@ export function fromGetSession({ sessionId, sessionToken }: GetSessionRequest): 
 export function fromListSessions({ query, queries }: ListSessionsRequest): ListSessions {
   return {
     criteria: queries.map(fromSearchQuery),
-    offset: Number(query?.offset ?? 0n),
+    // Beyond 2^53 there is no session to skip to, and no such number in JavaScript.
+    offset: Math.min(Number(query?.offset ?? 0n), Number.MAX_SAFE_INTEGER),
     limit: query?.limit ?? 0,
     ascending: query?.asc ?? false,
   };
@@ -187,8 +194,15 @@ function fromSearchQuery({ query }: SearchQuery): SessionCriterion {
   }
 }
 
-function dateOrEpoch(timestamp: Parameters<typeof timestampDate>[0] | undefined): Date {
-  return timestamp ? timestampDate(timestamp) : new Date(0);
+// JSON is parsed with these bounds (the protobuf ones); a binary message can say anything.
+const EARLIEST = Date.parse("0001-01-01T00:00:00Z");
+const LATEST = Date.parse("9999-12-31T23:59:59.999Z");
+
+function dateOrEpoch(timestamp: Timestamp | undefined): Date {
+  const date = timestamp ? timestampDate(timestamp) : new Date(0);
+  if (!(date.getTime() >= EARLIEST && date.getTime() <= LATEST))
+    throw new DomainError("session.query_date_invalid");
+  return date;
 }
 
 const comparisons: { [method in TimestampQueryMethod]: Comparison } = {

@@ -47,7 +47,7 @@ export function createRouteTable(methods: Iterable<UniversalHandler>): RouteTabl
 
   return {
     find(verb, path) {
-      if (!isDecodable(path)) return "bad path";
+      if (!isWellFormed(path)) return "bad path";
       const found = verbs.has(verb as HTTPMethod) ? router.find(verb as HTTPMethod, path) : null;
       if (found !== null) {
         const route = found.store as Route;
@@ -119,7 +119,9 @@ function routerPath(template: PathTemplate): string {
   return `/${template.segments.map(text).join("/")}${verb}`;
 }
 
-function isDecodable(path: string): boolean {
+/** The router would cut a path at a `#`, which no request may carry, and gives no reason for a malformed escape. */
+function isWellFormed(path: string): boolean {
+  if (path.includes("#")) return false;
   if (!path.includes("%")) return true;
   try {
     decodeURIComponent(path);
