@@ -1,0 +1,130 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BatchLoader } from "../../src/storage/batch-loader.ts";
+import { GroupCommit } from "../../src/storage/group-commit.ts";
+
+/** A backend whose batches finish when, and in the order, the test says. */
+function gate<I, O>(answer: (batch: I[]) => O) {
+  const batches: { batch: I[]; finish: () => void; fail: (error: unknown) => void }[] = [];
+  const run = (batch: I[]) =>
+    new Promise<O>((resolve, reject) =>
+      batches.push({ batch, finish: () => resolve(answer(batch)), fail: reject }),
+    );
+  return { batches, run };
+}
+
+const settledTurns = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("batched reads", () => {
+  const loader = (lanes: number) => {
+    const backend = gate(
+      (keys: string[]) => new Map(keys.filter((key) => key !== "missing").map((key) => [key, `${key}!`])),
+    );
+    return { ...backend, loader: new BatchLoader(backend.run, { lanes }) };
+  };
+
+  it("ask at once when idle, and once for the callers of one tick", async () => {
+    const { batches, loader: sessions } = loader(1);
+    const answers = Promise.all([
+      sessions.load("a"),
+      sessions.load("b"),
+      sessions.load("a"),
+      sessions.load("missing"),
+    ]);
+    await settledTurns();
+    expect(batches.map(({ batch }) => batch)).toEqual([["a", "b", "missing"]]);
+    batches[0]!.finish();
+    expect(await answers).toEqual(["a!", "b!", "a!", undefined]);
+  });
+
+  it("never answer a question from a query that was sent before it was asked", async () => {
+    const { batches, loader: sessions } = loader(1);
+    const first = sessions.load("a");
+    await settledTurns();
+    const second = sessions.load("a");
+    await settledTurns();
+    expect(batches).toHaveLength(1);
+    batches[0]!.finish();
+    await first;
+    await settledTurns();
+    expect(batches.map(({ batch }) => batch)).toEqual([["a"], ["a"]]);
+    batches[1]!.finish();
+    expect(await second).toBe("a!");
+  });
+
+  it("give a failure to those who asked, and work again for the next", async () => {
+    const { batches, loader: sessions } = loader(1);
+    const asked = Promise.allSettled([sessions.load("a"), sessions.load("b")]);
+    await settledTurns();
+    batches[0]!.fail(new Error("gone"));
+    expect((await asked).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    const again = sessions.load("a");
+    await settledTurns();
+    batches[1]!.finish();
+    expect(await again).toBe("a!");
+  });
+});
+
+describe("group commit", () => {
+  type Unit = { keys: string[]; name: number };
+  const commits = (lanes: number) => {
+    const backend = gate((units: Unit[]) => units.map(({ name }) => ({ ok: true as const, value: name })));
+    return { ...backend, commits: new GroupCommit<Unit, number>(backend.run, ({ keys }) => keys, { lanes }) };
+  };
+
+  it("writes a lone unit at once, and what comes meanwhile in the next batch", async () => {
+    const { batches, commits: group } = commits(1);
+    const unit = (name: number) => group.commit({ keys: [`k${name}`], name });
+    const all = [unit(1)];
+    await settledTurns();
+    all.push(unit(2), unit(3));
+    await settledTurns();
+    expect(batches.map(({ batch }) => batch.map(({ name }) => name))).toEqual([[1]]);
+    batches[0]!.finish();
+    await settledTurns();
+    expect(batches.map(({ batch }) => batch.map(({ name }) => name))).toEqual([[1], [2, 3]]);
+    batches[1]!.finish();
+    expect(await Promise.all(all)).toEqual([1, 2, 3]);
+  });
+
+  it("never has one aggregate twice in a batch, and keeps each aggregate's units in order", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 }), {
+          minLength: 1,
+          maxLength: 20,
+        }),
+        async (keySets) => {
+          const { batches, commits: group } = commits(1);
+          const all = keySets.map((keys, name) => group.commit({ keys, name }));
+          const written: Unit[] = [];
+          for (let index = 0; written.length < keySets.length; index++) {
+            await settledTurns();
+            const { batch, finish } = batches[index]!;
+            const keys = batch.flatMap((unit) => unit.keys);
+            expect(new Set(keys).size).toBe(keys.length);
+            written.push(...batch);
+            finish();
+          }
+          await Promise.all(all);
+          for (const key of ["a", "b", "c", "d"]) {
+            const names = written.filter((unit) => unit.keys.includes(key)).map(({ name }) => name);
+            expect(names).toEqual([...names].sort((x, y) => x - y));
+          }
+        },
+      ),
+    );
+  });
+
+  it("fails everyone of a batch that was not stored, and goes on with the next", async () => {
+    const { batches, commits: group } = commits(1);
+    const first = group.commit({ keys: ["a"], name: 1 });
+    await settledTurns();
+    const second = group.commit({ keys: ["b"], name: 2 });
+    batches[0]!.fail(new Error("gone"));
+    await expect(first).rejects.toThrow("gone");
+    await settledTurns();
+    batches[1]!.finish();
+    expect(await second).toBe(2);
+  });
+});
