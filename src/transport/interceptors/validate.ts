@@ -6,9 +6,10 @@ import {
   type Message,
 } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
-import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { createValidator, Violation } from "@bufbuild/protovalidate";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { unstorableText } from "./unstorable-text.ts";
 
 /**
  * Holds every request message against the constraints of the contract (`buf.validate`), after authentication and before
@@ -20,6 +21,9 @@ export function validate(): Interceptor {
   // Compiles the rules of a message when it first sees one, and keeps them.
   const validator = createValidator();
   const check = <M extends Message>(schema: DescMessage, message: M): M => {
+    const text = unstorableText(schema, message);
+    if (text !== undefined)
+      throw new ConnectError(violationText(schema, notText(text)), Code.InvalidArgument);
     const result = validator.validate(schema, message);
     if (result.kind === "invalid") {
       throw new ConnectError(violationText(schema, first(result.violations)), Code.InvalidArgument);
@@ -38,6 +42,9 @@ export function validate(): Interceptor {
     return next({ ...request, message: checked(request.message, (message) => check(schema, message)) });
   };
 }
+
+const notText = (field: Path): Violation =>
+  new Violation("value must be Unicode text without NUL", "gatehouse.text", field, [], false);
 
 async function* checked<T>(messages: AsyncIterable<T>, check: (message: T) => T): AsyncGenerator<T> {
   for await (const message of messages) yield check(message);

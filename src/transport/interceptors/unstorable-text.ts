@@ -1,0 +1,79 @@
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import type { Path } from "@bufbuild/protobuf/reflect";
+
+type AnyMessage = Record<string, unknown>;
+
+/**
+ * Where a message holds text no database can: PostgreSQL's text has no NUL, and an unpaired surrogate (which JSON can
+ * write, `"\ud800"`) is no Unicode text at all. Found here, the caller learns which field it is.
+ * @returns the path to the first such field, undefined if all text is fine
+ */
+export function unstorableText(schema: DescMessage, message: object): Path | undefined {
+  return inMessage(schema, message as AnyMessage);
+}
+
+function inMessage(schema: DescMessage, message: AnyMessage): Path | undefined {
+  for (const field of textFields(schema)) {
+    const value = fieldValue(field, message);
+    if (value === undefined) continue;
+    const rest = inField(field, value);
+    if (rest) return [field, ...rest];
+  }
+  return undefined;
+}
+
+function inField(field: DescField, value: unknown): Path | undefined {
+  switch (field.fieldKind) {
+    case "scalar":
+      return isUnstorable(value as string) ? [] : undefined;
+    case "message":
+      return inMessage(field.message, value as AnyMessage);
+    case "list": {
+      const list = value as unknown[];
+      for (let index = 0; index < list.length; index++) {
+        const rest = inElement(field, list[index]);
+        if (rest) return [{ kind: "list_sub", index }, ...rest];
+      }
+      return undefined;
+    }
+    case "map":
+      for (const [key, element] of Object.entries(value as AnyMessage)) {
+        const rest = isUnstorable(key) ? [] : inElement(field, element);
+        // The key itself may be what can't be written: the map's name has to do.
+        if (rest) return isUnstorable(key) ? [] : [{ kind: "map_sub", key }, ...rest];
+      }
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+function inElement(field: DescField & { fieldKind: "list" | "map" }, element: unknown): Path | undefined {
+  if (field.message) return inMessage(field.message, element as AnyMessage);
+  return field.scalar === ScalarType.STRING && isUnstorable(element as string) ? [] : undefined;
+}
+
+function fieldValue(field: DescField, message: AnyMessage): unknown {
+  if (!field.oneof) return message[field.localName];
+  const chosen = message[field.oneof.localName] as { case?: string; value?: unknown };
+  return chosen.case === field.localName ? chosen.value : undefined;
+}
+
+function isUnstorable(text: string): boolean {
+  return text.includes("\0") || !text.isWellFormed();
+}
+
+const fieldsByMessage = new WeakMap<DescMessage, DescField[]>();
+
+/** The fields that are text or may hold some. */
+function textFields(schema: DescMessage): DescField[] {
+  let fields = fieldsByMessage.get(schema);
+  if (!fields) {
+    fields = schema.fields.filter(
+      (field) =>
+        field.message !== undefined || field.fieldKind === "map" || field.scalar === ScalarType.STRING,
+    );
+    fieldsByMessage.set(schema, fields);
+  }
+  return fields;
+}
