@@ -16,7 +16,7 @@ export type Failure = {
 const databaseHint = "is it running, and is GATEHOUSE_DATABASE_URL right?";
 
 const domainHints: Partial<Record<ErrorSlug, string>> = {
-  "storage.locked": "stop the other one first, or give this one a directory of its own with --data-dir",
+  "storage.locked": "another directory is given with --data-dir <path>",
   "storage.newer_schema": "use the Gatehouse version that migrated it, or a newer one",
   "storage.unavailable": databaseHint,
 };
@@ -30,6 +30,10 @@ const systemFailures: Record<string, (where: string) => [message: string, hint: 
   EADDRNOTAVAIL: (where) => [
     `${where} is not an address of this machine`,
     "use --listen :8080 for all of them",
+  ],
+  EAFNOSUPPORT: (where) => [
+    `${where}: this machine has no IPv6`,
+    "use --listen 0.0.0.0:8080 for every interface",
   ],
   EACCES: (where) => [`${where}: permission denied`, "check who owns it; ports below 1024 need a privilege"],
   EPERM: (where) => [`${where}: not permitted`, "check who owns it"],

@@ -1,6 +1,5 @@
-import { loadConfig } from "../config.ts";
 import type { Command } from "./command.ts";
-import { storeOptions } from "./store-options.ts";
+import { storeOptions, withStore } from "./with-store.ts";
 
 /** `gatehouse migrate`: brings the schema up to date without serving. */
 export const migrate: Command = {
@@ -12,17 +11,10 @@ export const migrate: Command = {
   options: storeOptions,
   switches: { json: "Print what was applied as JSON." },
   async run({ flags, switches }) {
-    const config = loadConfig(process.env, flags, { serving: false });
-    const { openStore } = await import("../server.ts");
-    const store = await openStore(config);
-    try {
-      const { applied } = await store.migrate();
-      if (switches.has("json")) console.log(JSON.stringify({ applied }));
-      else if (applied.length === 0) console.log("The schema is up to date already.");
-      else console.log(`Applied:\n${applied.map((name) => `  ${name}\n`).join("")}The schema is up to date.`);
-      return 0;
-    } finally {
-      await store.close();
-    }
+    const { applied } = await withStore(flags, (store, onProgress) => store.migrate(onProgress));
+    if (switches.has("json")) console.log(JSON.stringify({ applied }));
+    else if (applied.length === 0) console.log("The schema is up to date already.");
+    else console.log(`Applied:\n${applied.map((name) => `  ${name}\n`).join("")}The schema is up to date.`);
+    return 0;
   },
 };

@@ -1,6 +1,5 @@
-import { loadConfig } from "../config.ts";
 import type { Command } from "./command.ts";
-import { storeOptions } from "./store-options.ts";
+import { storeOptions, withStore } from "./with-store.ts";
 
 /** `gatehouse projections verify|rebuild`: compares the rows with the events they are folded from, or refolds them. */
 export const projections: Command = {
@@ -16,32 +15,31 @@ export const projections: Command = {
   options: storeOptions,
   switches: { json: "Print the result as JSON." },
   async run({ action, flags, switches }) {
-    const config = loadConfig(process.env, flags, { serving: false });
-    const { openStore } = await import("../server.ts");
-    const store = await openStore(config);
     const print = (result: unknown, text: string) =>
       console.log(switches.has("json") ? JSON.stringify(result) : text);
-    try {
-      if (action === "rebuild") {
-        const result = await store.rebuildProjections();
-        print(result, `Rebuilt ${result.rebuilt} rows from their events.`);
-        return 0;
-      }
-      const result = await store.verifyProjections();
-      print(result, verificationText(result));
-      return result.differences.length === 0 ? 0 : 1;
-    } finally {
-      await store.close();
+    if (action === "rebuild") {
+      const result = await withStore(flags, (store, onProgress) => {
+        onProgress("rebuilding");
+        return store.rebuildProjections();
+      });
+      print(result, `Rebuilt ${result.rebuilt} rows from their events.`);
+      return 0;
     }
+    const result = await withStore(flags, (store, onProgress) => {
+      onProgress("comparing");
+      return store.verifyProjections();
+    });
+    print(result, verificationText(result));
+    return result.differences.length === 0 ? 0 : 1;
   },
 };
 
 type Verification = { aggregates: number; differences: { table: string; key: string; column: string }[] };
 
 function verificationText({ aggregates, differences }: Verification): string {
-  if (differences.length === 0) return `All ${aggregates} rows agree with their events.`;
+  if (differences.length === 0) return `The rows of all ${aggregates} aggregates agree with their events.`;
   return [
-    `${differences.length} differences in ${aggregates} rows:`,
+    `${differences.length} differences in the rows of ${aggregates} aggregates:`,
     ...differences.map(({ table, key, column }) => `  ${table} ${key}: ${column}`),
     'Repair them with "gatehouse projections rebuild".',
   ].join("\n");

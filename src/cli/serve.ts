@@ -31,13 +31,10 @@ export const serve: Command = {
     const { url, database, adminToken } = server;
     if (watched) {
       const adminTokenFile = adminToken?.file;
-      const facts = {
-        version: packageJson.version,
-        url,
-        database,
-        adminTokenFile,
-        adminToken: adminToken?.shownOnce,
-      };
+      // A secret is for a screen; whatever collects this output otherwise can do with the file's name.
+      const isShown = process.stderr.isTTY || adminTokenFile === undefined;
+      const shownToken = isShown ? adminToken?.shownOnce : undefined;
+      const facts = { version: packageJson.version, url, database, adminTokenFile, adminToken: shownToken };
       process.stderr.write(banner(facts));
     } else {
       server.logger.info({ url, database, adminTokenFile: adminToken?.file }, "listening");

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -9,7 +9,6 @@ import { describe, expect, test } from "vitest";
 import { banner } from "../../src/cli/banner.ts";
 
 const facts = { version: "0.1.0", url: "http://127.0.0.1:8080", database: "PGlite in ./data" };
-const hasCurl = spawnSync("curl", ["--version"]).status === 0;
 
 /** The lines meant for pasting: indented by four. */
 const pasted = (text: string): string =>
@@ -46,46 +45,43 @@ describe("banner", () => {
     expect(pasted(banner({ ...facts, url }))).toContain(called);
   });
 
-  test.skipIf(!hasCurl)(
-    "its commands work as pasted, from a directory with a space in its name too",
-    async () => {
-      const directory = mkdtempSync(join(tmpdir(), "gate house's "));
-      const adminTokenFile = join(directory, "admin-token");
-      writeFileSync(adminTokenFile, "the-token\n");
-      const calls: string[] = [];
-      const server = createServer((request, response) => {
-        const { authorization, "content-type": contentType = "-" } = request.headers;
-        calls.push(`${request.method} ${request.url} ${authorization} ${contentType}`);
-        response.setHeader("content-type", "application/json");
-        response.end(
-          request.method === "POST"
-            ? '{"details":{"sequence":"2"},"sessionId":"0198-abc","sessionToken":"gh_t"}'
-            : `{"answer":"${request.method}"}`,
-        );
-      });
-      server.listen(0, "127.0.0.1");
-      await once(server, "listening");
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  test("its commands work as pasted, from a directory with a space in its name too", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "gate house's "));
+    const adminTokenFile = join(directory, "admin-token");
+    writeFileSync(adminTokenFile, "the-token\n");
+    const calls: string[] = [];
+    const server = createServer((request, response) => {
+      const { authorization, "content-type": contentType = "-" } = request.headers;
+      calls.push(`${request.method} ${request.url} ${authorization} ${contentType}`);
+      response.setHeader("content-type", "application/json");
+      response.end(
+        request.method === "POST"
+          ? '{"details":{"sequence":"2"},"sessionId":"0198-abc","sessionToken":"gh_t"}'
+          : `{"answer":"${request.method}"}`,
+      );
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-      const shell = spawn("sh", ["-c", pasted(banner({ ...facts, url, adminTokenFile }))], {
-        cwd: directory,
-      });
-      let output = "";
-      shell.stdout.on("data", (chunk) => {
-        output += chunk;
-      });
-      await once(shell, "close");
-      server.close();
-      rmSync(directory, { recursive: true });
+    const shell = spawn("sh", ["-c", pasted(banner({ ...facts, url, adminTokenFile }))], {
+      cwd: directory,
+    });
+    let output = "";
+    shell.stdout.on("data", (chunk) => {
+      output += chunk;
+    });
+    await once(shell, "close");
+    server.close();
+    rmSync(directory, { recursive: true });
 
-      expect(output).toBe('0198-abc\n{"answer":"DELETE"}\n{"answer":"GET"}\n');
-      expect(calls).toEqual([
-        "POST /v2/sessions Bearer the-token application/json",
-        "DELETE /v2/sessions/0198-abc Bearer the-token -",
-        "GET /v2/sessions/0198-abc Bearer the-token -",
-      ]);
-    },
-  );
+    expect(output).toBe('0198-abc\n{"answer":"DELETE"}\n{"answer":"GET"}\n');
+    expect(calls).toEqual([
+      "POST /v2/sessions Bearer the-token application/json",
+      "DELETE /v2/sessions/0198-abc Bearer the-token -",
+      "GET /v2/sessions/0198-abc Bearer the-token -",
+    ]);
+  });
 
   test("its commands are one shell script without a syntax error", () => {
     execFileSync("sh", ["-n", "-c", pasted(banner({ ...facts, adminTokenFile: "it's here" }))]);
