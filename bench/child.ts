@@ -12,7 +12,10 @@ type Reply = { id: number; value?: unknown; error?: string };
 /** A child process and the calls it answers. */
 export type Child<C extends Calls> = {
   readonly pid: number;
-  call<N extends keyof C & string>(name: N, argument: Parameters<C[N]>[0]): Promise<Awaited<ReturnType<C[N]>>>;
+  call<N extends keyof C & string>(
+    name: N,
+    argument: Parameters<C[N]>[0],
+  ): Promise<Awaited<ReturnType<C[N]>>>;
   /** Lets it end its own affairs, and waits until it is gone. */
   [Symbol.asyncDispose](): Promise<void>;
 };

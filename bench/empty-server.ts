@@ -27,9 +27,8 @@ async function start(): Promise<string> {
         const { status, headers, trailers, body } = answers.get(`${protocol} ${rpc}`)!;
         const out = response as ServerResponse;
         out.writeHead(status, headers);
-        out.write(body);
         out.addTrailers(trailers);
-        out.end();
+        out.end(body);
       });
     },
   });

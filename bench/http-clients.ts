@@ -75,4 +75,5 @@ export function openHttp2(origin: string, callers: number): HttpClient {
   };
 }
 
-const joined = (chunks: Uint8Array[]): Uint8Array => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+const joined = (chunks: Uint8Array[]): Uint8Array =>
+  chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);

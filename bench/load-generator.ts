@@ -1,10 +1,21 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { CreateSessionRequestSchema, CreateSessionResponseSchema } from "../src/gen/zitadel/session/v2/session_service_pb.js";
+import {
+  CreateSessionRequestSchema,
+  CreateSessionResponseSchema,
+} from "../src/gen/zitadel/session/v2/session_service_pb.js";
 import { answerCalls } from "./child.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 import { type HttpClient, openHttp1, openHttp2 } from "./http-clients.ts";
 import { percentile, type Round } from "./statistics.ts";
-import { encodeCall, encodeGrpcCall, messageOf, type Protocol, type Request, type Rpc, type Session } from "./wire.ts";
+import {
+  encodeCall,
+  encodeGrpcCall,
+  messageOf,
+  type Protocol,
+  type Request,
+  type Rpc,
+  type Session,
+} from "./wire.ts";
 
 export type Load = {
   origin: string;
@@ -31,7 +42,10 @@ export type LoadGenerator = {
 };
 
 /** Calls `send` from so many loops at once, each waiting for its answer before it goes on, until one sends nothing. */
-async function closedLoop(callers: number, send: (caller: number) => Promise<unknown> | undefined): Promise<void> {
+async function closedLoop(
+  callers: number,
+  send: (caller: number) => Promise<unknown> | undefined,
+): Promise<void> {
   await Promise.all(
     Array.from({ length: callers }, async (_, caller) => {
       for (let sent = send(caller); sent !== undefined; sent = send(caller)) await sent;
@@ -52,7 +66,9 @@ async function run(load: Load): Promise<LoadedRound> {
       const sentAt = performance.now();
       if (sentAt >= endsAt || (load.once && next >= requests.length)) return undefined;
       const request = requests[next++ % requests.length]!;
-      return answered(client, request, caller, protocol).then(() => latencies.push(performance.now() - sentAt));
+      return answered(client, request, caller, protocol).then(() =>
+        latencies.push(performance.now() - sentAt),
+      );
     });
     return { latencies, seconds: (performance.now() - startedAt) / 1_000 };
   };
@@ -75,14 +91,27 @@ async function run(load: Load): Promise<LoadedRound> {
   }
 }
 
-async function answered(client: HttpClient, request: Request, caller: number, protocol: Protocol): Promise<Uint8Array> {
+async function answered(
+  client: HttpClient,
+  request: Request,
+  caller: number,
+  protocol: Protocol,
+): Promise<Uint8Array> {
   return messageOf(protocol, await client.send(request, caller));
 }
 
 const CREATING_CALLERS = 128;
 
 /** Sessions as a sign-in page begins them: a user chosen, a user agent, some metadata, a lifetime. */
-async function createSessions({ origin, bearer, count }: { origin: string; bearer: string; count: number }): Promise<Session[]> {
+async function createSessions({
+  origin,
+  bearer,
+  count,
+}: {
+  origin: string;
+  bearer: string;
+  count: number;
+}): Promise<Session[]> {
   const message = toBinary(
     CreateSessionRequestSchema,
     create(CreateSessionRequestSchema, {

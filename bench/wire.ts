@@ -59,17 +59,29 @@ function restCall(rpc: Rpc, { sessionId, sessionToken }: Session, headers: Recor
   const path = `/v2/sessions/${sessionId}`;
   if (rpc === "GetSession") {
     const { authorization } = headers;
-    return { method: "GET", path: `${path}?sessionToken=${sessionToken}`, headers: { authorization: authorization! } };
+    return {
+      method: "GET",
+      path: `${path}?sessionToken=${sessionToken}`,
+      headers: { authorization: authorization! },
+    };
   }
   const body = Buffer.from(JSON.stringify({ sessionToken }));
   return { method: "DELETE", path, headers: { ...headers, "content-length": String(body.length) }, body };
 }
 
-function rpcCall(protocol: Protocol, rpc: string, body: Uint8Array, headers: Record<string, string>): Request {
+function rpcCall(
+  protocol: Protocol,
+  rpc: string,
+  body: Uint8Array,
+  headers: Record<string, string>,
+): Request {
   const own: Record<string, string> =
     protocol === "gRPC"
       ? { te: "trailers" }
-      : { "content-length": String(body.length), ...(protocol === "gRPC-Web" ? { "x-grpc-web": "1" } : { "connect-protocol-version": "1" }) };
+      : {
+          "content-length": String(body.length),
+          ...(protocol === "gRPC-Web" ? { "x-grpc-web": "1" } : { "connect-protocol-version": "1" }),
+        };
   return { method: "POST", path: `${service}/${rpc}`, headers: { ...headers, ...own }, body };
 }
 
@@ -97,16 +109,19 @@ function frame(message: Uint8Array, flags = 0): Uint8Array {
  */
 export function messageOf(protocol: Protocol, answer: Answer): Uint8Array {
   const body = Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength);
-  const refuse = (what: string) => new Error(`${protocol}: ${what}: HTTP ${answer.status} ${body.toString()}`);
+  const refuse = (what: string) =>
+    new Error(`${protocol}: ${what}: HTTP ${answer.status} ${body.toString()}`);
   if (answer.status !== 200) throw refuse("the call failed");
   if (protocol !== "gRPC" && protocol !== "gRPC-Web") {
     if (body.length === 0) throw refuse("the answer is empty");
     return body;
   }
   const status = answer.trailers["grpc-status"] ?? answer.headers["grpc-status"];
-  const message = body.length < HEAD_BYTES ? undefined : body.subarray(HEAD_BYTES, HEAD_BYTES + body.readUInt32BE(1));
+  const message =
+    body.length < HEAD_BYTES ? undefined : body.subarray(HEAD_BYTES, HEAD_BYTES + body.readUInt32BE(1));
   const trailers = protocol === "gRPC" ? `grpc-status: ${status}` : webTrailers(body, message?.length ?? 0);
-  if (!/^grpc-status: *0\b/im.test(trailers)) throw refuse(`the call failed (${trailers.trim() || "no status"})`);
+  if (!/^grpc-status: *0\b/im.test(trailers))
+    throw refuse(`the call failed (${trailers.trim() || "no status"})`);
   if (message === undefined || message.length === 0) throw refuse("the answer is empty");
   return message;
 }
@@ -123,7 +138,11 @@ export function emptyAnswer(protocol: Protocol, rpc: Rpc): Answer {
   const message =
     rpc === "DeleteSession"
       ? create(DeleteSessionResponseSchema, {
-          details: { sequence: 4n, changeDate: timestamp, resourceOwner: "0197a000-0000-7000-8000-000000000000" },
+          details: {
+            sequence: 4n,
+            changeDate: timestamp,
+            resourceOwner: "0197a000-0000-7000-8000-000000000000",
+          },
         })
       : create(GetSessionResponseSchema, {
           session: {
@@ -137,13 +156,26 @@ export function emptyAnswer(protocol: Protocol, rpc: Rpc): Answer {
   const body = encode(protocol, response, message as MessageShape<typeof response>);
   const headers: Record<string, string> = { "content-type": contentTypes[protocol] };
   if (protocol === "gRPC") return { status: 200, headers, trailers: { "grpc-status": "0" }, body };
-  const whole = protocol === "gRPC-Web" ? Buffer.concat([body, frame(Buffer.from("grpc-status: 0\r\n"), TRAILERS)]) : body;
-  return { status: 200, headers: { ...headers, "content-length": String(whole.length) }, trailers: {}, body: whole };
+  const whole =
+    protocol === "gRPC-Web"
+      ? Buffer.concat([body, frame(Buffer.from("grpc-status: 0\r\n"), TRAILERS)])
+      : body;
+  return {
+    status: 200,
+    headers: { ...headers, "content-length": String(whole.length) },
+    trailers: {},
+    body: whole,
+  };
 }
 
 /** The call a request makes, by its path, method and content type. */
-export function callOf(method: string, path: string, contentType: string | undefined): { protocol: Protocol; rpc: Rpc } {
-  if (path.startsWith("/v2/")) return { protocol: "REST", rpc: method === "GET" ? "GetSession" : "DeleteSession" };
+export function callOf(
+  method: string,
+  path: string,
+  contentType: string | undefined,
+): { protocol: Protocol; rpc: Rpc } {
+  if (path.startsWith("/v2/"))
+    return { protocol: "REST", rpc: method === "GET" ? "GetSession" : "DeleteSession" };
   const rpc = path.endsWith("/GetSession") ? "GetSession" : "DeleteSession";
   return { protocol: protocols.find((protocol) => contentTypes[protocol] === contentType)!, rpc };
 }

@@ -8,18 +8,20 @@ import { type Config, ConfigError, withoutPassword } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { createPasswordHasher } from "./crypto/password-hasher.ts";
 import { ensureInstance } from "./first-start.ts";
+import type { OrganizationDependencies } from "./organization/dependencies.ts";
 import { projections } from "./projections/projections.ts";
 import { rebuildProjections, type Verification, verifyProjections } from "./projections/replay.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
-import type { SessionDependencies } from "./session/dependencies.ts";
 import { callerOfSession } from "./session/session-credential.ts";
 import { isSessionToken, SessionTokens } from "./session/session-token.ts";
+import { AdministratorRepository } from "./storage/administrator-repository.ts";
 import { CallerRepository } from "./storage/caller-repository.ts";
 import { DataDirectory } from "./storage/data-directory.ts";
 import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.ts";
 import { EventRepository } from "./storage/event-repository.ts";
 import { migrate } from "./storage/migrate.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
+import { PersonalAccessTokenRepository } from "./storage/personal-access-token-repository.ts";
 import { SessionRepository } from "./storage/session-repository.ts";
 import { UserRepository } from "./storage/user-repository.ts";
 import { type ConnectHandler, createConnectHandler } from "./transport/connect-handler.ts";
@@ -32,7 +34,9 @@ import { authenticate } from "./transport/interceptors/authenticate.ts";
 import { mapErrors } from "./transport/interceptors/map-errors.ts";
 import { validate } from "./transport/interceptors/validate.ts";
 import { listen } from "./transport/listener.ts";
-import { registerServices } from "./transport/services.ts";
+import { registerServices, type ServiceDependencies } from "./transport/services.ts";
+import type { UserDependencies } from "./user/dependencies.ts";
+import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
 
 export type Progress = (step: string) => void;
 
@@ -56,6 +60,9 @@ export type ServerOptions = {
   clock?: () => Date;
 };
 
+/** What a request asks of the database takes milliseconds; after this long the database is as good as gone. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
 /**
  * Opens the database, brings it up to date and serves.
  * @throws ConfigError, DomainError `storage.unavailable`, `storage.locked`, `storage.newer_schema`; EADDRINUSE
@@ -63,9 +70,9 @@ export type ServerOptions = {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const { onProgress, clock = () => new Date() } = options;
   const logger = options.logger ?? createLogger(config);
-  const opened = await openDatabase(config, onProgress);
+  const opened = await openDatabase(config, { onProgress, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   try {
-    await migrate(opened.db, onProgress);
+    await migrateAtLeisure(config, opened, onProgress);
     const masterKey = await masterKeyOf(config, opened.directory);
     const house = compose(config, opened, masterKey, clock);
     let shownOnce: string | undefined;
@@ -76,10 +83,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         await opened.directory.writeAdminToken(token);
         shownOnce = token;
       },
-      domain: config.publicUrl ? new URL(config.publicUrl).hostname : "localhost",
+      domain: domainOf(config),
       onProgress,
     });
-    const server = await serve(config, house.sessionDependencies(instance.id), house.callers, opened, logger);
+    const server = await serve(config, house.services(instance.id), house.callers, opened, logger);
     const file = opened.directory.adminTokenPath;
     if (!existsSync(file)) return server;
     return { ...server, adminToken: shownOnce === undefined ? { file } : { file, shownOnce } };
@@ -99,7 +106,7 @@ export type Store = {
 
 /** @throws DomainError `storage.unavailable`, `storage.locked` if a server has the embedded database open */
 export async function openStore(config: Config, onProgress?: Progress): Promise<Store> {
-  const { db, close } = await openDatabase(config, onProgress);
+  const { db, close } = await openDatabase(config, { onProgress });
   return {
     migrate: async (progress) => ({ applied: await migrate(db, progress) }),
     verifyProjections: () => verifyProjections(db, projections),
@@ -110,10 +117,16 @@ export async function openStore(config: Config, onProgress?: Progress): Promise<
 
 type Opened = OpenDatabase & { directory: DataDirectory; description: string };
 
-async function openDatabase(config: Config, onProgress?: Progress): Promise<Opened> {
+async function openDatabase(
+  config: Config,
+  { onProgress, answerTimeoutMs }: { onProgress?: Progress | undefined; answerTimeoutMs?: number },
+): Promise<Opened> {
   const directory = new DataDirectory(config.dataDir);
   if (config.databaseUrl !== undefined) {
-    const opened = openPostgres(config.databaseUrl, { poolSize: config.databasePoolSize });
+    const opened = openPostgres(config.databaseUrl, {
+      poolSize: config.databasePoolSize,
+      ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+    });
     return { ...opened, directory, description: `PostgreSQL ${withoutPassword(config.databaseUrl)}` };
   }
   await directory.create();
@@ -129,6 +142,17 @@ async function openDatabase(config: Config, onProgress?: Progress): Promise<Open
       directory.unlock();
     },
   };
+}
+
+// A migration takes the time it takes, and so does waiting for another node's: not on connections with a time limit.
+async function migrateAtLeisure(config: Config, { db }: OpenDatabase, onProgress?: Progress): Promise<void> {
+  if (config.databaseUrl === undefined) return void (await migrate(db, onProgress));
+  const unhurried = openPostgres(config.databaseUrl, { poolSize: 1 });
+  try {
+    await migrate(unhurried.db, onProgress);
+  } finally {
+    await unhurried.close();
+  }
 }
 
 async function masterKeyOf(config: Config, directory: DataDirectory): Promise<Uint8Array> {
@@ -149,23 +173,40 @@ function compose(config: Config, { db, engine }: OpenDatabase, masterKey: Uint8A
   const users = new UserRepository(db, { lanes });
   const callers = new CallerRepository(db, { lanes });
   const organizations = new OrganizationRepository(db);
-  const sessionDependencies = (instanceId: string): SessionDependencies => ({
-    events,
-    sessions,
-    users,
-    organizations,
-    tokens: new SessionTokens(deriveKey(masterKey, "session token")),
-    passwords: createPasswordHasher(),
-    clock,
-    instanceId,
-    setSessionProof: config.setSessionProof,
+  const shared = { events, users, organizations, passwords: createPasswordHasher(), clock };
+  const userDependencies: UserDependencies = {
+    ...shared,
+    personalAccessTokens: new PersonalAccessTokenRepository(db),
+    encryptionKey: deriveKey(masterKey, "stored secrets"),
+  };
+  const organizationDependencies: OrganizationDependencies<NewHuman> = {
+    ...shared,
+    administrators: new AdministratorRepository(db),
+    domain: domainOf(config),
+    draftHuman: (human) => draftHuman(userDependencies, human),
+  };
+  const services = (instanceId: string): ServiceDependencies => ({
+    sessions: {
+      ...shared,
+      sessions,
+      tokens: new SessionTokens(deriveKey(masterKey, "session token")),
+      instanceId,
+      setSessionProof: config.setSessionProof,
+    },
+    users: userDependencies,
+    organizations: organizationDependencies,
   });
-  return { events, callers, organizations, sessionDependencies };
+  return { events, callers, organizations, services };
+}
+
+/** Host part of every organization's own domain. */
+function domainOf({ publicUrl }: Config): string {
+  return publicUrl ? new URL(publicUrl).hostname : "localhost";
 }
 
 async function serve(
   config: Config,
-  sessions: SessionDependencies,
+  dependencies: ServiceDependencies,
   callers: CallerRepository,
   { db, description, close }: Opened,
   logger: Logger,
@@ -173,10 +214,10 @@ async function serve(
   const serving = new Serving();
   const callerOf = (credential: string): Promise<Caller> =>
     isSessionToken(credential)
-      ? callerOfSession({ ...sessions, callers }, credential)
+      ? callerOfSession({ ...dependencies.sessions, callers }, credential)
       : callerOfToken(callers, credential);
   const connect: ConnectHandler = createConnectHandler({
-    routes: (router) => registerServices(router, { sessions }, serving, () => connect.services),
+    routes: (router) => registerServices(router, dependencies, serving, () => connect.services),
     interceptors: [
       accessLog(logger),
       mapErrors({ toConnectError, logger }),

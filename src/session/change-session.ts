@@ -1,8 +1,10 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
-import { change, settled } from "../storage/aggregate.ts";
-import { type Checks, type PasswordVerification, runChecks } from "./checks/run-checks.ts";
-import type { Details, SessionDependencies } from "./dependencies.ts";
+import { change } from "../storage/aggregate.ts";
+import { type Details, detailsOf } from "../storage/details.ts";
+import type { PasswordVerification } from "../user/password-check.ts";
+import { type Checks, runChecks } from "./checks/run-checks.ts";
+import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
 import { type MetadataPatch, patchMetadata } from "./metadata.ts";
 import { type SessionState, sessionAggregate } from "./session.ts";
@@ -67,17 +69,6 @@ export async function changeSession(
   const sessionChange = change(sessionAggregate, session, effective, caller.userId);
   const appendedAt = await events.append([sessionChange, ...checked.user]);
   return { details: detailsOf(sessionChange.state, instanceId, appendedAt), token };
-}
-
-/** @param appendedAt the append's time, for a state folded before it */
-export function detailsOf(session: SessionState, instanceId: string, appendedAt?: Date): Details {
-  const time = (at: Date) => (appendedAt ? settled(at, appendedAt) : at);
-  return {
-    sequence: session.sequence,
-    changedAt: time(session.changedAt),
-    createdAt: time(session.createdAt),
-    resourceOwner: instanceId,
-  };
 }
 
 function lifetimeEvents(lifetimeMs: number | undefined): SessionEvent[] {

@@ -1,9 +1,10 @@
 import type { Caller } from "../auth/caller.ts";
 import { uuidV7 } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
+import type { Details } from "../storage/details.ts";
+import { verifyOnce } from "../user/password-check.ts";
 import { changeSession, type SessionChanges } from "./change-session.ts";
-import { verifyOnce } from "./checks/run-checks.ts";
-import type { Details, SessionDependencies } from "./dependencies.ts";
+import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
 import { mayCreate } from "./permissions.ts";
 import { initialSession } from "./session.ts";

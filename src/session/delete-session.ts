@@ -1,9 +1,9 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
+import { type Details, detailsOf } from "../storage/details.ts";
 import type { SessionRecord } from "../storage/session-repository.ts";
-import { detailsOf } from "./change-session.ts";
-import type { Details, SessionDependencies } from "./dependencies.ts";
+import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
 import { mayEnd } from "./permissions.ts";
 import { type SessionState, sessionAggregate } from "./session.ts";

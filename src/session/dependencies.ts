@@ -20,6 +20,3 @@ export type SessionDependencies = {
   /** `token`: SetSession also demands the session's current token. */
   setSessionProof: "none" | "token";
 };
-
-/** What a write answers about the aggregate it changed. */
-export type Details = { sequence: number; changedAt: Date; createdAt: Date; resourceOwner: string };

@@ -1,5 +1,6 @@
 import { type Caller, permittedScopes } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
+import { appliedLimit } from "../storage/page.ts";
 import type { SessionFilter, SessionPage, SessionRecord, Visibility } from "../storage/session-repository.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayRead } from "./permissions.ts";
@@ -47,9 +48,6 @@ export type ListSessions = {
   ascending: boolean;
 };
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1_000;
-
 /**
  * Lists the sessions the caller may read, ended ones excluded. What the caller may not see is neither listed nor
  * counted.
@@ -60,12 +58,11 @@ export function listSessions(
   caller: Caller,
   { criteria, offset, limit, ascending }: ListSessions,
 ): Promise<SessionPage> {
-  if (limit > MAX_LIMIT) throw new DomainError("list.limit_exceeded");
   return sessions.search({
     filters: criteria.map((criterion) => resolved(criterion, caller)),
     visibility: visibilityOf(caller),
     offset,
-    limit: limit || DEFAULT_LIMIT,
+    limit: appliedLimit(limit),
     ascending,
   });
 }

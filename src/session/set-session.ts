@@ -1,7 +1,7 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
+import { verifyOnce } from "../user/password-check.ts";
 import { type ChangedSession, changeSession, type SessionChanges } from "./change-session.ts";
-import { verifyOnce } from "./checks/run-checks.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayChange } from "./permissions.ts";
 import { standing } from "./session.ts";

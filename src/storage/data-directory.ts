@@ -1,6 +1,7 @@
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ConfigError } from "../config.ts";
 import { DomainError } from "../errors.ts";
 
 /**
@@ -48,17 +49,25 @@ export class DataDirectory {
     this.#lock = undefined;
   }
 
-  /** The embedded server's master key: 32 bytes, made at the first start. */
+  /**
+   * The embedded server's master key: 32 bytes, made at the first start.
+   * @throws ConfigError if the file holds anything else: another key in its place would orphan what this one protects
+   */
   async masterKey(generate: () => Uint8Array): Promise<Uint8Array> {
     const path = join(this.path, "master-key");
-    try {
-      return Uint8Array.from(Buffer.from((await readFile(path, "utf8")).trim(), "hex"));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const stored = await readSecret(path);
+    if (stored === undefined) {
+      const key = generate();
+      await writeSecret(path, Buffer.from(key).toString("hex"));
+      return key;
     }
-    const key = generate();
-    await writeSecret(path, Buffer.from(key).toString("hex"));
-    return key;
+    if (!/^[0-9a-f]{64}$/i.test(stored)) {
+      throw new ConfigError(
+        `${path} is damaged: it should hold 64 hexadecimal characters`,
+        "restore it from a copy; without it nothing it protected can be read",
+      );
+    }
+    return Uint8Array.from(Buffer.from(stored, "hex"));
   }
 
   async writeAdminToken(token: string): Promise<void> {
@@ -70,8 +79,19 @@ export class DataDirectory {
   }
 }
 
+async function readSecret(path: string): Promise<string | undefined> {
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+// Under its name the file is whole or not there at all, whenever the process is killed.
 async function writeSecret(path: string, text: string): Promise<void> {
-  await writeFile(path, `${text}\n`, { mode: 0o600 });
-  // The mode of an existing file is not changed by writing to it.
-  await chmod(path, 0o600);
+  const unfinished = `${path}.${process.pid}.new`;
+  await rm(unfinished, { force: true });
+  await writeFile(unfinished, `${text}\n`, { mode: 0o600, flag: "wx", flush: true });
+  await rename(unfinished, path);
 }

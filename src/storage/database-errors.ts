@@ -16,30 +16,28 @@ export class UniqueViolation extends Error {
   }
 }
 
-const connectionErrors = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
-
 /**
  * Whether the database could not be reached or went away, as opposed to having refused a statement.
+ * After such an error nobody knows whether the statement was carried out.
  * SQLSTATE classes: 08 connection exception, 53 insufficient resources, 57P0x server going down or starting up.
  */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  // What the system says of a socket or a name (ECONNREFUSED, EHOSTUNREACH, …) comes with the call that failed.
+  if ("syscall" in error || error instanceof AggregateError) return true;
   const code = sqlState(error);
-  if (code !== undefined) {
-    return (
-      connectionErrors.has(code) || code.startsWith("08") || code.startsWith("53") || code.startsWith("57P0")
-    );
-  }
-  return /connection terminated|connection error|timeout exceeded when trying to connect|not queryable|PGlite is closed/i.test(
-    error.message,
+  if (code !== undefined) return /^(08|53|57P0|E(?!RR_)[A-Z])/.test(code);
+  return (
+    isAnswerTimeout(error) ||
+    /connection terminated|connection error|timeout exceeded when trying to connect|not queryable|PGlite is closed/i.test(
+      error.message,
+    )
   );
+}
+
+/** Whether a statement was given up because no answer came in time. */
+export function isAnswerTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
 }
 
 /** `error`, or UNAVAILABLE in its place if the database could not be reached. */

@@ -1,7 +1,9 @@
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import pg from "pg";
-import { translateDatabaseError } from "./database-errors.ts";
+import { isAnswerTimeout, translateDatabaseError } from "./database-errors.ts";
 import { nameOf } from "./named-statements.ts";
 import type { Database } from "./tables.ts";
 
@@ -19,13 +21,19 @@ const camelCase = () => new CamelCasePlugin({ maintainNestedObjectKeys: true });
  * Opens a PostgreSQL database; connections are made when first needed.
  * Every error that means "not reachable" is thrown as DomainError `storage.unavailable`.
  * @param options.poolSize connections at most
+ * @param options.answerTimeoutMs how long a statement may take before the database counts as not reachable; by default
+ *   as long as it likes
  */
-export function openPostgres(url: string, { poolSize = 10 }: { poolSize?: number } = {}): OpenDatabase {
+export function openPostgres(
+  url: string,
+  { poolSize = 10, answerTimeoutMs }: { poolSize?: number; answerTimeoutMs?: number } = {},
+): OpenDatabase {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
     connectionTimeoutMillis: 5_000,
-    Client: NamedStatementClient,
+    ...(answerTimeoutMs === undefined ? {} : { query_timeout: answerTimeoutMs }),
+    Client: PoolClient,
     // int8 holds sequences and counts only, all far below 2^53.
     types: { getTypeParser: (oid, format) => (oid === 20 ? Number : pg.types.getTypeParser(oid, format)) },
   });
@@ -52,11 +60,12 @@ export function openPostgres(url: string, { poolSize = 10 }: { poolSize?: number
 export async function openPglite(directory?: string, loadDataDir?: Blob): Promise<OpenDatabase> {
   // Imported when needed: PGlite is some 20 MB of WebAssembly that a server on PostgreSQL never touches.
   const { PGlite } = await import("@electric-sql/pglite");
-  if (directory !== undefined) await mkdir(directory, { recursive: true, mode: 0o700 });
-  const pglite = await PGlite.create({
-    ...(directory === undefined ? {} : { dataDir: directory }),
-    ...(loadDataDir === undefined ? {} : { loadDataDir }),
-  });
+  const pglite =
+    directory === undefined
+      ? await PGlite.create(loadDataDir && { loadDataDir })
+      : await createdWhole(directory, () =>
+          PGlite.create({ dataDir: directory, ...(loadDataDir && { loadDataDir }) }),
+        );
   const db = new Kysely<Database>({ dialect: new PGliteDialect({ pglite }), plugins: [camelCase()] });
   return {
     db,
@@ -68,8 +77,30 @@ export async function openPglite(directory?: string, loadDataDir?: Blob): Promis
   };
 }
 
-/** Sends the statements registered as hot under their names, so that PostgreSQL keeps their plans. */
-class NamedStatementClient extends pg.Client {
+/**
+ * A process killed while it makes the database leaves files that no start can use. So they are marked until they are
+ * whole, and marked ones are made anew: nobody was promised anything in them.
+ */
+async function createdWhole<T>(directory: string, open: () => Promise<T>): Promise<T> {
+  const mark = `${directory}-unfinished`;
+  if (existsSync(mark)) await rm(directory, { recursive: true, force: true });
+  else if (existsSync(join(directory, "PG_VERSION"))) return open();
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeFile(mark, "");
+  const opened = await open();
+  await rm(mark);
+  return opened;
+}
+
+/** A connection that sends the statements registered as hot under their names, so that PostgreSQL keeps their plans. */
+class PoolClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    // The pool listens for the errors of idle connections only. One that breaks at work tells its query, which is
+    // enough; unheard, the second telling would end the process.
+    this.on("error", () => {});
+  }
+
   // biome-ignore lint/suspicious/noExplicitAny: pg.Client.query has a dozen overloads, Kysely uses one of them
   override query(...parameters: any[]): any {
     const [text, values] = parameters;
@@ -78,7 +109,11 @@ class NamedStatementClient extends pg.Client {
     }
     const name = nameOf(text);
     const query = name === undefined ? { text, values } : { name, text, values };
-    return super.query(query).catch(rethrowTranslated);
+    return super.query(query).catch((error: unknown) => {
+      // The connection is still busy with what was given up; the next one must not wait behind it.
+      if (isAnswerTimeout(error)) void this.end();
+      return rethrowTranslated(error);
+    });
   }
 }
 

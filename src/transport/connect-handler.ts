@@ -107,6 +107,7 @@ const markBegan: Interceptor = (next) => (request) => {
 
 async function blameRequest(answer: UniversalServerResponse): Promise<UniversalServerResponse> {
   if (answer.status !== codeToHttpStatus(Code.Internal) || answer.body === undefined) return answer;
+  if (answer.header?.has("content-encoding")) return answer;
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body) chunks.push(chunk);
   const told = errorFromJsonBytes(Buffer.concat(chunks), undefined, new ConnectError("", Code.Internal));

@@ -9,7 +9,7 @@ export const grpcWebProto = "application/grpc-web+proto";
 const grpcWebTextProto = "application/grpc-web-text+proto";
 
 export const isGrpcWebText = (given: string | undefined): boolean =>
-  given?.startsWith("application/grpc-web-text") === true && contentType.test(given);
+  given !== undefined && contentType.test(given);
 
 /** How long the base64 form of `bytes` bytes may be; a client may pad after every message. */
 export const encodedLength = (bytes: number): number => Math.ceil(bytes / 3) * 4 + 64;

@@ -65,14 +65,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     request.on("error", () => {});
     response.on("error", () => {});
     open.add(response);
-    response.once("close", () => open.delete(response));
+    response.once("close", () => {
+      open.delete(response);
+      // The connection is idle in a moment, and a goodbye may have come too late for it.
+      if (closing) setImmediate(() => http1.closeIdleConnections());
+    });
     if (closing) sayGoodbye(response);
     handler(request, response);
   };
 
   const http1 = http.createServer(
     {
-      headersTimeout: headersTimeoutMs,
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       requestTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, Math.ceil(headersTimeoutMs / 4)),
       keepAliveTimeout: idleTimeoutMs,
@@ -97,6 +101,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onRequest(request, response);
   });
   h2.on("sessionError", (error) => logger.debug({ err: error }, "HTTP/2 connection failed"));
+
+  const collector = cutUncollected(open, requestTimeoutMs);
 
   const onConnection = (socket: net.Socket) => {
     if (closing) return void socket.destroy();
@@ -155,6 +161,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     }, graceMs);
     await closed;
     clearTimeout(cut);
+    clearInterval(collector);
   };
 
   let closed: Promise<void> | undefined;
@@ -228,4 +235,19 @@ function cutSlowRequest(
     if (!response.headersSent || response.writableEnded) stream.close(http2.constants.NGHTTP2_CANCEL);
   }, ms);
   stream.once("close", () => clearTimeout(timer));
+}
+
+/** Cuts answers nobody collects: complete on our side for at least `ms`, and still not taken. */
+function cutUncollected(open: ReadonlySet<NodeResponse>, ms: number): NodeJS.Timeout {
+  let before = new Set<NodeResponse>();
+  const cut = () => {
+    const complete = new Set([...open].filter((response) => response.writableEnded));
+    for (const response of complete) {
+      if (!before.has(response)) continue;
+      if ("stream" in response) response.stream.close(http2.constants.NGHTTP2_CANCEL);
+      else response.destroy();
+    }
+    before = complete;
+  };
+  return setInterval(cut, ms).unref();
 }

@@ -125,7 +125,10 @@ export const streamedBody = (request: NodeRequest): AsyncIterable<Uint8Array> =>
   [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>,
 });
 
-/** Writes a universal answer; `extra` goes on top of its headers. Never rejects: a client that left is no error. */
+/**
+ * Writes a universal answer; `extra` goes on top of its headers. A client that left is no error.
+ * @throws whatever kept the answer from being made; the response is cut then
+ */
 export async function sendUniversal(
   answer: UniversalServerResponse,
   extra: HeaderFields,
@@ -136,17 +139,19 @@ export async function sendUniversal(
   const chunks = answer.body?.[Symbol.asyncIterator]();
   try {
     let next = await chunks?.next();
-    if (out.destroyed) return;
+    if (isGone(response)) return;
     out.writeHead(answer.status, { ...headerFields(answer.header), ...extra });
     while (next !== undefined && next.done !== true) {
-      if (!out.write(next.value)) await drained(out);
-      if (out.destroyed) return;
+      if (!out.write(next.value) && !isGone(response)) await drained(out);
+      if (isGone(response)) return;
       next = await chunks?.next();
     }
     if (answer.trailer) out.addTrailers(headerFields(answer.trailer));
     out.end();
-  } catch {
+  } catch (error) {
+    if (isGone(response)) return;
     out.destroy();
+    throw error;
   } finally {
     chunks?.return?.().catch(() => {});
   }
@@ -160,7 +165,7 @@ export function sendBytes(
   body: Uint8Array | string = "",
 ): void {
   const out = response as ServerResponse;
-  if (out.destroyed) return;
+  if (isGone(response)) return;
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   // 204 has no body, and announcing its length is forbidden.
   out.writeHead(
@@ -169,6 +174,10 @@ export function sendBytes(
   );
   out.end(bytes);
 }
+
+// An HTTP/2 response does not say so itself.
+const isGone = (response: NodeResponse): boolean =>
+  "stream" in response ? response.stream.destroyed : response.destroyed;
 
 const headerFields = (headers: Headers | undefined): HeaderFields =>
   headers === undefined ? {} : Object.fromEntries(headers);

@@ -1,4 +1,4 @@
-import { create, type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
+import { create, type DescFile, type DescService, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   type DescriptorProto,
   type FieldDescriptorProto,
@@ -8,10 +8,17 @@ import { Code, type ConnectRouter } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
+  ServerReflectionRequestSchema,
   type ServerReflectionResponse,
   ServerReflectionResponseSchema,
 } from "../gen/grpc/reflection/v1/reflection_pb.js";
-import { ServerReflection as ServerReflectionAlpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import {
+  type ServerReflectionRequest as AlphaRequest,
+  ServerReflectionRequestSchema as AlphaRequestSchema,
+  type ServerReflectionResponse as AlphaResponse,
+  ServerReflectionResponseSchema as AlphaResponseSchema,
+  ServerReflection as ServerReflectionAlpha,
+} from "../gen/grpc/reflection/v1alpha/reflection_pb.js";
 
 type Answer = ServerReflectionResponse["messageResponse"];
 
@@ -40,18 +47,21 @@ export function reflectionService(router: ConnectRouter, services: () => readonl
   }
 
   router.service(ServerReflection, { serverReflectionInfo: answerAll }, { readMaxBytes });
-  router.service(
-    ServerReflectionAlpha,
-    {
-      async *serverReflectionInfo(requests) {
-        for await (const answer of answerAll(requests as AsyncIterable<never>)) {
-          const { $typeName: _, originalRequest: __, ...fields } = answer;
-          yield fields as never;
-        }
-      },
-    },
-    { readMaxBytes },
-  );
+  router.service(ServerReflectionAlpha, { serverReflectionInfo: answerAlpha }, { readMaxBytes });
+
+  // The two versions are the same bytes.
+  async function* answerAlpha(requests: AsyncIterable<AlphaRequest>): AsyncGenerator<AlphaResponse> {
+    const translated = mapped(requests, (request) =>
+      fromBinary(ServerReflectionRequestSchema, toBinary(AlphaRequestSchema, request)),
+    );
+    yield* mapped(answerAll(translated), (answer) =>
+      fromBinary(AlphaResponseSchema, toBinary(ServerReflectionResponseSchema, answer)),
+    );
+  }
+}
+
+async function* mapped<A, B>(source: AsyncIterable<A>, map: (value: A) => B): AsyncGenerator<B> {
+  for await (const value of source) yield map(value);
 }
 
 /** The registered services and every file they need, found by file name, symbol or extension number. */
@@ -138,21 +148,23 @@ class Contract {
   }
 }
 
-/** The file and everything it imports, so that the caller need not ask again. */
+/** The file and everything it imports, so that the caller need not ask again; each before what it imports. */
 function fileAnswer(file: DescFile | undefined, asked: string): Answer {
   if (file === undefined) return errorAnswer(Code.NotFound, `${asked} not found`);
-  const files = new Set<DescFile>();
-  const add = (needed: DescFile): void => {
-    if (files.has(needed)) return;
-    files.add(needed);
-    needed.dependencies.forEach(add);
+  const visited = new Set<DescFile>();
+  const files: DescFile[] = [];
+  const visit = (needed: DescFile): void => {
+    if (visited.has(needed)) return;
+    visited.add(needed);
+    needed.dependencies.forEach(visit);
+    files.unshift(needed);
   };
-  add(file);
+  visit(file);
   return {
     case: "fileDescriptorResponse",
     value: {
       $typeName: "grpc.reflection.v1.FileDescriptorResponse",
-      fileDescriptorProto: [...files].map((needed) => toBinary(FileDescriptorProtoSchema, needed.proto)),
+      fileDescriptorProto: files.map((needed) => toBinary(FileDescriptorProtoSchema, needed.proto)),
     },
   };
 }

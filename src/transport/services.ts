@@ -1,15 +1,26 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { InternalPermissionService } from "../gen/zitadel/internal_permission/v2/internal_permission_service_pb.js";
+import { OrganizationService } from "../gen/zitadel/org/v2/org_service_pb.js";
 import { SessionService } from "../gen/zitadel/session/v2/session_service_pb.js";
 import { SessionService as SessionServiceV2Beta } from "../gen/zitadel/session/v2beta/session_service_pb.js";
+import { UserService } from "../gen/zitadel/user/v2/user_service_pb.js";
+import type { OrganizationDependencies } from "../organization/dependencies.ts";
 import type { SessionDependencies } from "../session/dependencies.ts";
+import type { UserDependencies } from "../user/dependencies.ts";
+import type { NewHuman } from "../user/prepare-user.ts";
+import { administratorService } from "./administrator-service.ts";
 import { healthService, type Serving } from "./health-service.ts";
+import { organizationService } from "./organization-service.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sameWireShape } from "./same-wire-shape.ts";
 import { sessionService } from "./session-service.ts";
+import { userService } from "./user-service.ts";
 
 export type ServiceDependencies = {
   sessions: SessionDependencies;
+  users: UserDependencies;
+  organizations: OrganizationDependencies<NewHuman>;
 };
 
 /**
@@ -18,13 +29,16 @@ export type ServiceDependencies = {
  */
 export function registerServices(
   router: ConnectRouter,
-  dependencies: ServiceDependencies,
+  { sessions, users, organizations }: ServiceDependencies,
   serving: Serving,
   services: () => readonly DescService[],
 ): void {
-  const sessions = sessionService(dependencies.sessions);
-  router.service(SessionService, sessions);
-  router.service(SessionServiceV2Beta, sameWireShape(SessionServiceV2Beta, SessionService, sessions));
+  const sessionCalls = sessionService(sessions);
+  router.service(SessionService, sessionCalls);
+  router.service(SessionServiceV2Beta, sameWireShape(SessionServiceV2Beta, SessionService, sessionCalls));
+  router.service(UserService, userService(users));
+  router.service(OrganizationService, organizationService(organizations));
+  router.service(InternalPermissionService, administratorService(organizations));
   healthService(router, serving, services);
   reflectionService(router, services);
 }

@@ -1,11 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import {
-  type Duration,
-  durationMs,
-  type Timestamp,
-  timestampDate,
-  timestampFromDate,
-} from "@bufbuild/protobuf/wkt";
+import { type Duration, type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { DomainError } from "../errors.ts";
 import { TimestampQueryMethod } from "../gen/zitadel/object_pb.js";
 import type { RequestChallenges } from "../gen/zitadel/session/v2/challenge_pb.js";
@@ -133,7 +127,7 @@ function fromChanges(request: {
   return {
     checks: fromChecks(checks),
     metadata,
-    ...(lifetime ? { lifetimeMs: durationMs(lifetime) } : {}),
+    ...(lifetime ? { lifetimeMs: toMilliseconds(lifetime) } : {}),
     unavailableChallenges: setFields(challenges, {
       webAuthN: "web_auth_n",
       otpSms: "otp_sms",
@@ -158,6 +152,11 @@ function fromChecks(checks: ChecksMessage | undefined): Checks {
     ...(search?.case === "loginName" ? { user: { loginName: search.value } } : {}),
     ...(checks?.password ? { password: checks.password.password } : {}),
   };
+}
+
+/** With the fraction: `durationMs` would round a nanosecond to nothing. */
+function toMilliseconds({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1_000 + nanos / 1e6;
 }
 
 /** The contract's names of those fields that are set. */

@@ -6,7 +6,7 @@ import type * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tls from "node:tls";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { connected, overHttp1, overHttp2, sendOn, untilClosed, withSession } from "./clients.ts";
 import { deferred, startServer, type TestServer } from "./server.ts";
 
@@ -78,7 +78,6 @@ describe("one port", () => {
 
 describe("what a peer may send without harm", () => {
   let server: TestServer;
-  beforeAll(async () => {});
 
   const expectAlive = async () => {
     expect((await overHttp1(server.port, { method: "GET", path: "/v2/sessions/7" })).status).toBe(200);
@@ -116,7 +115,7 @@ describe("what a peer may send without harm", () => {
     [
       "an absolute URL",
       "GET http://x/v2/sessions/7 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-      /^HTTP\/1\.1 404 /,
+      /^HTTP\/1\.1 200 /,
     ],
     ["a tunnel", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", /^$/],
     [
@@ -138,6 +137,8 @@ describe("what a peer may send without harm", () => {
   test("headers beyond the limit over HTTP/2", async () => {
     server = await startServer({ session, maxHeaderBytes: 8192 });
     await withSession(server.port, async (h2) => {
+      // The limit holds once the client has heard of it; before that it is 64 KiB.
+      expect((await sendOn(h2, { method: "GET", path: "/v2/sessions/7" })).status).toBe(200);
       const large = sendOn(h2, { method: "GET", path: "/v2/sessions/7", headers: { a: "x".repeat(10_000) } });
       await expect(large).rejects.toThrow();
     });
@@ -164,7 +165,7 @@ describe("what a peer may send without harm", () => {
     });
   });
 
-  test("a thousand connections that hang up at once", async () => {
+  test("two hundred connections that hang up at once", async () => {
     server = await startServer({ session });
     await Promise.all(
       Array.from({ length: 200 }, async (_, i) => {
@@ -236,6 +237,26 @@ describe("slow and silent peers are cut off", () => {
       expect(slow.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
       expect((await sendOn(h2, { method: "GET", path: "/v2/sessions/7" })).status).toBe(200);
     });
+  });
+
+  test("who does not collect the answer", async () => {
+    const { port } = await startServer({
+      requestTimeoutMs: 60,
+      session: { getSession: () => ({ session: { id: "x".repeat(8 * 1024 * 1024) } }) },
+    });
+    const socket = await connected(port);
+    socket.write("GET /v2/sessions/7 HTTP/1.1\r\nHost: x\r\n\r\n");
+    await withSession(port, async (h2) => {
+      const stream = h2.request({ ":method": "GET", ":path": "/v2/sessions/7" });
+      stream.on("error", () => {});
+      await new Promise((resolve) => stream.once("response", resolve));
+      // Nobody reads, so there is no event to wait for.
+      await vi.waitFor(() => expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL), 10_000);
+      // Another request of the connection is answered as ever.
+      expect((await sendOn(h2, { method: "GET", path: "/debug/healthz" })).status).toBe(200);
+    });
+    // Reading begins only after the server must have hung up.
+    expect((await untilClosed(socket)).length).toBeLessThan(8 * 1024 * 1024);
   });
 
   test("a call that takes long is not cut", async () => {

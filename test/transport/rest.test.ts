@@ -90,6 +90,9 @@ describe("routes of the session service", () => {
     await rest(server, "DELETE", "/v2/sessions/1", { body: '{"sessionToken":"abc"}' });
     expect(last.request).toMatchObject({ sessionId: "1", sessionToken: "abc" });
     expect((await rest(server, "DELETE", "/v2/sessions/1", { body: "" })).status).toBe(200);
+    for (const send of [overHttp1, overHttp2]) {
+      expect((await send(server.port, { method: "DELETE", path: "/v2/sessions/1" })).status).toBe(200);
+    }
   });
 
   test.each([

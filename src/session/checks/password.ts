@@ -1,4 +1,5 @@
 import { DomainError } from "../../errors.ts";
+import { decidePasswordAttempt, type PasswordVerdict } from "../../user/password-check.ts";
 import { type UserState, userExists } from "../../user/user.ts";
 import type { CheckOutcome } from "./outcome.ts";
 
@@ -19,45 +20,27 @@ export function passwordHashToCheck(user: UserState | undefined): string {
 }
 
 /**
- * What a verified password means (spec session-api §10.2, 6 and 7).
- * @param verification whether the password matched, and a fresh hash if the stored one is of older make
+ * What a verified password means for session and user (spec session-api §10.2, 6 and 7).
  * @param maxAttempts wrong passwords in a row that lock the user; 0 = never
  */
 export function decidePasswordCheck(
   user: UserState,
-  verification: { matches: boolean; rehash?: string },
+  verdict: PasswordVerdict,
   maxAttempts: number,
   at: Date,
 ): CheckOutcome {
-  if (verification.matches) {
-    return {
-      session: [
-        {
-          type: "session.password.checked",
-          payload: { checkedAt: at.toISOString(), passwordEpoch: user.passwordEpoch },
-        },
-      ],
-      user: [
-        { type: "user.human.password.check.succeeded", payload: {} },
-        ...(verification.rehash === undefined
-          ? []
-          : [
-              {
-                type: "user.human.password.hash.updated" as const,
-                payload: { encodedHash: verification.rehash },
-              },
-            ]),
-      ],
-    };
+  const { events, failedAttempts } = decidePasswordAttempt(user, verdict, maxAttempts);
+  if (failedAttempts !== undefined) {
+    const failure = new DomainError("session.password_invalid", { failedAttempts });
+    return { session: [], user: events, failure };
   }
-  const failedAttempts = user.passwordFailedAttempts + 1;
-  const locks = maxAttempts > 0 && failedAttempts >= maxAttempts;
   return {
-    session: [],
-    user: [
-      { type: "user.human.password.check.failed", payload: {} },
-      ...(locks ? [{ type: "user.locked" as const, payload: {} }] : []),
+    session: [
+      {
+        type: "session.password.checked",
+        payload: { checkedAt: at.toISOString(), passwordEpoch: user.passwordEpoch },
+      },
     ],
-    failure: new DomainError("session.password_invalid", { failedAttempts }),
+    user: events,
   };
 }

@@ -1,6 +1,7 @@
 import { DomainError } from "../../errors.ts";
 import { type Change, change } from "../../storage/aggregate.ts";
 import type { UserEvent } from "../../user/events.ts";
+import type { PasswordVerification } from "../../user/password-check.ts";
 import { loginNameKey, type UserState, userAggregate } from "../../user/user.ts";
 import type { SessionDependencies } from "../dependencies.ts";
 import type { SessionEvent } from "../events.ts";
@@ -22,29 +23,6 @@ export type ChecksResult = {
   user: Change[];
   failure?: DomainError;
 };
-
-/** A password verified once per command, however often the command is decided again. */
-export type PasswordVerification = (
-  password: string,
-  hash: string,
-) => Promise<{ matches: boolean; rehash?: string }>;
-
-export function verifyOnce({ passwords }: Pick<SessionDependencies, "passwords">): PasswordVerification {
-  const results = new Map<string, ReturnType<PasswordVerification>>();
-  const verify: PasswordVerification = async (password, hash) => {
-    const { matches, needsRehash } = await passwords.verify(password, hash);
-    return matches && needsRehash ? { matches, rehash: await passwords.hash(password) } : { matches };
-  };
-  return (password, hash) => {
-    // One command checks one password, so the hash alone tells its verifications apart.
-    let result = results.get(hash);
-    if (!result) {
-      result = verify(password, hash);
-      results.set(hash, result);
-    }
-    return result;
-  };
-}
 
 /**
  * Runs the checks in their fixed order, whatever the order on the wire: user, then password. The first failure stops.
@@ -76,15 +54,12 @@ export async function runChecks(
   if (checks.password === undefined) return { session: sessionEvents, user: [] };
 
   if (user === undefined && session.userId !== null) user = await users.find(session.userId);
-  const { matches, rehash } = await verify(checks.password, passwordHashToCheck(user));
+  const verdict = await verify(checks.password, passwordHashToCheck(user));
   const checkedUser = user!;
-  const maxAttempts = matches ? 0 : await organizations.maxPasswordAttempts(checkedUser.organizationId);
-  const outcome = decidePasswordCheck(
-    checkedUser,
-    rehash === undefined ? { matches } : { matches, rehash },
-    maxAttempts,
-    clock(),
-  );
+  const maxAttempts = verdict.matches
+    ? 0
+    : await organizations.maxPasswordAttempts(checkedUser.organizationId);
+  const outcome = decidePasswordCheck(checkedUser, verdict, maxAttempts, clock());
   const userChange = change<UserState, UserEvent>(userAggregate, checkedUser, outcome.user, actorId);
   return outcome.failure
     ? { session: [], user: [userChange], failure: outcome.failure }

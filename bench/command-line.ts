@@ -1,0 +1,45 @@
+import { parseArgs } from "node:util";
+import { full, long, type Plan, short } from "./plan.ts";
+
+export const benchmarks = ["endpoints", "append"] as const;
+export type Benchmark = (typeof benchmarks)[number];
+
+export type CommandLine = { help: boolean; chosen: readonly Benchmark[]; plan: Plan };
+
+export const help = `Usage: npm run bench [-- <benchmark>] [-- --short]
+
+Measures Gatehouse on a PostgreSQL of its own (fsync on) and prints ratios: how much of what
+the machine could do at best is left. Both sides are measured in one run, in turns.
+
+Benchmarks, both by default (about five minutes):
+  endpoints   DeleteSession and GetSession, end to end, on each protocol: Connect JSON, Connect
+              binary, gRPC, gRPC-Web, REST; beside an empty handler behind the same listener
+  append      the event store at 1, 8 and 64 callers; beside the same statement by pgbench and by
+              a plain pg loop (without pgbench on this machine, by the loop alone)
+
+One by its name runs longer and swings less.
+
+Options:
+  --short     a minute at most: shows that everything runs, the figures are coarse
+  --help      this text
+
+Everything it starts listens on 127.0.0.1, keeps its files in the temporary directory and is gone at
+the end, also after Ctrl-C. A request that fails ends the run with exit code 1.
+The figures go to standard output and to bench/results/latest.md and latest.json.
+`;
+
+/** @throws Error, a sentence for whoever typed it */
+export function parseCommandLine(args: string[]): CommandLine {
+  const { values, positionals } = parseArgs({
+    args,
+    options: { short: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+    allowPositionals: true,
+  });
+  const unknown = positionals.find((name) => !benchmarks.includes(name as Benchmark));
+  if (unknown !== undefined) {
+    throw new Error(`there is no benchmark "${unknown}"; the benchmarks are ${benchmarks.join(" and ")}`);
+  }
+  const chosen = positionals.length === 0 ? benchmarks : (positionals as Benchmark[]);
+  const plan = values.short ? short : chosen.length === 1 ? long : full;
+  return { help: values.help ?? false, chosen, plan };
+}

@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import type { AppendRound } from "./append-caller.ts";
+import { referenceStatement, SEEDED_SESSIONS } from "./append-database.ts";
+import { percentile, type Round } from "./statistics.ts";
+
+const execute = promisify(execFile);
+
+/** Where Linux packages and Homebrew put it if not on the PATH. */
+const usualPlaces = [18, 17, 16, 15].flatMap((major) => [
+  `/usr/lib/postgresql/${major}/bin`,
+  `/usr/pgsql-${major}/bin`,
+  `/opt/homebrew/opt/postgresql@${major}/bin`,
+]);
+
+/** The program that comes with PostgreSQL; undefined where it is not installed. */
+export function findPgbench(): string | undefined {
+  const directories = [...(process.env.PATH ?? "").split(delimiter), ...usualPlaces];
+  return directories.map((directory) => join(directory, "pgbench")).find(existsSync);
+}
+
+const script = `\\set n random(1, ${SEEDED_SESSIONS})\n${referenceStatement(":n")};\n`;
+
+/** One round of the reference statement, prepared, by PostgreSQL's own load generator. */
+export async function runPgbench(
+  program: string,
+  databaseUrl: string,
+  { callers, seconds }: AppendRound,
+  signal: AbortSignal,
+): Promise<Round> {
+  const directory = await mkdtemp(join(tmpdir(), "gatehouse-pgbench-"));
+  try {
+    const file = join(directory, "append.sql");
+    await writeFile(file, script);
+    const url = new URL(databaseUrl);
+    const { stdout } = await execute(
+      program,
+      [
+        ...["-n", "-M", "prepared", "-f", file, "-T", String(Math.ceil(seconds))],
+        ...["-c", String(callers), "-j", String(Math.min(callers, availableParallelism()))],
+        ...["-l", "--log-prefix", join(directory, "transactions")],
+        ...["-h", url.hostname, "-p", url.port, "-U", url.username, url.pathname.slice(1)],
+      ],
+      { env: { ...process.env, PGPASSWORD: url.password }, signal },
+    );
+    const perSecond = Number(/tps = ([\d.]+) \(without/.exec(stdout)?.[1]);
+    const failed = Number(/number of failed transactions: (\d+)/.exec(stdout)?.[1] ?? 0);
+    if (!(perSecond > 0) || failed > 0) throw new Error(`pgbench failed:\n${stdout}`);
+    const latencies = await readLatencies(directory);
+    return { perSecond, p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The third column of pgbench's transaction log, microseconds. */
+async function readLatencies(directory: string): Promise<number[]> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith("transactions"));
+  const logs = await Promise.all(names.map((name) => readFile(join(directory, name), "utf8")));
+  return logs.flatMap((log) =>
+    log
+      .trim()
+      .split("\n")
+      .map((line) => Number(line.split(" ", 3)[2]) / 1_000),
+  );
+}

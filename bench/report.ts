@@ -1,0 +1,96 @@
+import type { AppendResult } from "./append.ts";
+import { CALLERS, type EndpointResult } from "./endpoints.ts";
+import type { Machine } from "./machine.ts";
+import type { Round, Spread } from "./statistics.ts";
+
+export type Results = {
+  startedAt: string;
+  machine: Machine;
+  endpoints?: EndpointResult[];
+  append?: AppendResult[];
+};
+
+/** Everything as Markdown, fit for the README. */
+export function toMarkdown({ startedAt, machine, endpoints, append }: Results): string {
+  return [
+    `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
+    `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
+    ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
+    ...(append ? ["", ...appendTable(append)] : []),
+    "",
+  ].join("\n");
+}
+
+function endpointsTable(results: EndpointResult[]): string[] {
+  return [
+    `**End to end**, ${CALLERS} callers, against an empty handler behind the same listener. Ratio of requests per second: median (least–most).`,
+    "",
+    "| call | protocol | ratio | requests/s | p50 ms | p99 ms | CPU µs | empty: requests/s | p50 ms | p99 ms | CPU µs | CPU ratio |",
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...results.map(({ rpc, protocol, gatehouse, empty, ratio, generatorCores }) =>
+      row([
+        rpc,
+        protocol,
+        spread(ratio),
+        ...figures(gatehouse, generatorCores.gatehouse),
+        ...figures(empty, generatorCores.empty),
+        cpuRatio(gatehouse, empty),
+      ]),
+    ),
+    "",
+    `CPU: processor time of the server process for one request. ${CAPPED} the load generator had used up its core: the server could have done more.`,
+  ];
+}
+
+/** From here on a generator counts as busy all the time. */
+const BUSY_CORES = 0.95;
+const CAPPED = "≥:";
+
+function figures({ perSecond, p50Ms, p99Ms, cpuMicroseconds }: Round, generatorCores: number): string[] {
+  const capped = generatorCores >= BUSY_CORES ? "≥ " : "";
+  return [
+    capped + whole(perSecond),
+    milliseconds(p50Ms),
+    milliseconds(p99Ms),
+    cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
+  ];
+}
+
+function cpuRatio({ cpuMicroseconds: measured }: Round, { cpuMicroseconds: limit }: Round): string {
+  return measured === undefined || limit === undefined ? "–" : (measured / limit).toFixed(1);
+}
+
+function appendTable(results: AppendResult[]): string[] {
+  const hasPgbench = results.some(({ pgbench }) => pgbench !== undefined);
+  return [
+    "**Append path**, one event a unit, against the same update and insert as one prepared statement. Ratio of appends per second: median (least–most).",
+    "",
+    "| callers | to pgbench | to a `pg` loop | appends/s | p50 ms | p99 ms | pgbench: tx/s | p50 ms | p99 ms | `pg` loop: tx/s | p50 ms | p99 ms |",
+    "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...results.map(({ callers, append, pgbench, pgLoop, toPgbench, toPgLoop }) =>
+      row([
+        String(callers),
+        toPgbench ? spread(toPgbench) : "–",
+        spread(toPgLoop),
+        ...timings(append),
+        ...(pgbench ? timings(pgbench) : ["–", "–", "–"]),
+        ...timings(pgLoop),
+      ]),
+    ),
+    ...(hasPgbench
+      ? []
+      : ["", "pgbench is not installed here (it comes with PostgreSQL): the `pg` loop stands in for it."]),
+  ];
+}
+
+const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
+  whole(perSecond),
+  milliseconds(p50Ms),
+  milliseconds(p99Ms),
+];
+
+const row = (cells: string[]): string => `| ${cells.join(" | ")} |`;
+const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
+const spread = ({ median, least, most }: Spread): string =>
+  `**${median.toFixed(2)}** (${least.toFixed(2)}–${most.toFixed(2)})`;

@@ -1,0 +1,18 @@
+import type { PasswordHasher } from "../crypto/password-hasher.ts";
+import type { EventRepository } from "../storage/event-repository.ts";
+import type { OrganizationRepository } from "../storage/organization-repository.ts";
+import type { PersonalAccessTokenRepository } from "../storage/personal-access-token-repository.ts";
+import type { UserRepository } from "../storage/user-repository.ts";
+
+/** What the user commands and queries are handed by the composition root. */
+export type UserDependencies = {
+  events: EventRepository;
+  users: UserRepository;
+  organizations: OrganizationRepository;
+  personalAccessTokens: PersonalAccessTokenRepository;
+  passwords: PasswordHasher;
+  /** Encrypts verification codes; 32 bytes from `deriveKey`. */
+  encryptionKey: Uint8Array;
+  /** The application's clock, for the expiry of codes and tokens. */
+  clock: () => Date;
+};

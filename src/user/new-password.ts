@@ -1,0 +1,27 @@
+import { parsePasswordHash } from "../crypto/password-hash.ts";
+import type { PasswordHasher } from "../crypto/password-hasher.ts";
+import { DomainError, type ErrorSlug } from "../errors.ts";
+import { checkPasswordPolicy } from "./password-policy.ts";
+
+/** A password to set: in the clear, or hashed elsewhere. */
+export type NewPassword = ({ password: string } | { hash: string }) & { changeRequired: boolean };
+
+const hashRefusals = {
+  unsupported: "user.hash_unsupported",
+  out_of_bounds: "user.hash_out_of_bounds",
+  malformed: "user.hash_malformed",
+} as const satisfies Record<string, ErrorSlug>;
+
+/**
+ * The encoded hash to store.
+ * @throws DomainError what the policy refuses, or `user.hash_unsupported`, `…_out_of_bounds`, `…_malformed`
+ */
+export async function encodePassword(passwords: PasswordHasher, input: NewPassword): Promise<string> {
+  if ("password" in input) {
+    checkPasswordPolicy(input.password);
+    return passwords.hash(input.password);
+  }
+  const parsed = parsePasswordHash(input.hash);
+  if (!parsed.ok) throw new DomainError(hashRefusals[parsed.reason]);
+  return input.hash;
+}

@@ -1,0 +1,111 @@
+import type { Caller } from "../auth/caller.ts";
+import { DomainError } from "../errors.ts";
+import { type Change, change } from "../storage/aggregate.ts";
+import { type Details, detailsOf } from "../storage/details.ts";
+import type { UserDependencies } from "./dependencies.ts";
+import type { UserEvent } from "./events.ts";
+import { encodePassword, type NewPassword } from "./new-password.ts";
+import { decidePasswordAttempt, type PasswordVerification, verifyOnce } from "./password-check.ts";
+import { accessible, mayAct } from "./permissions.ts";
+import { type UserState, userAggregate, userExists } from "./user.ts";
+
+/** What stands in for the permission to write the user. */
+export type PasswordProof = { currentPassword: string } | { verificationCode: string };
+
+export type SetPassword = {
+  userId: string;
+  /** Undefined if the request left it out, which is refused. */
+  password?: NewPassword | undefined;
+  proof?: PasswordProof | undefined;
+};
+
+/**
+ * Gives a person a new password: with the current one, with the code of a reset, or by permission (being the user is
+ * none). Earlier password checks of the user's sessions no longer count. A wrong current password is a failed attempt:
+ * it is counted, and locks at the organization's limit.
+ * @throws DomainError `auth.permission_denied`, `user.password_user_not_found`, `user.password_code_missing`,
+ *   `user.password_locked`, `user.password_not_set`, `user.password_invalid`, `user.password_missing`,
+ *   `user.password_unchanged`, and what {@link encodePassword} refuses
+ */
+export async function setPassword(
+  dependencies: UserDependencies,
+  caller: Caller,
+  { userId, password, proof }: SetPassword,
+): Promise<Details> {
+  const { events, users } = dependencies;
+  const setter = passwordSetter(dependencies, password, proof);
+  return events.decide(userId, async () => {
+    const user = authorized(caller, await users.find(userId), proof);
+    const changed = await setter(user, caller.userId);
+    const userChange = change(userAggregate, user, changed, caller.userId);
+    return detailsOf(userChange.state, user.organizationId, await events.append([userChange]));
+  });
+}
+
+/**
+ * The events of a new password, after its proof; also for a request that changes more than the password.
+ * A wrong current password is stored as a failed attempt and thrown. Verifies and hashes once, however often it is
+ * called for the same command. Permissions are the caller's business.
+ */
+export function passwordSetter(
+  dependencies: UserDependencies,
+  password: NewPassword | undefined,
+  proof: PasswordProof | undefined,
+): (user: UserState, actorId: string) => Promise<UserEvent[]> {
+  const verify = verifyOnce(dependencies);
+  let encoding: Promise<string> | undefined;
+  return async (user, actorId) => {
+    if (user.type !== "human") throw new DomainError("user.password_user_not_found");
+    // Resets, and with them codes, are not offered yet: there never is an open one.
+    if (proof && "verificationCode" in proof) throw new DomainError("user.password_code_missing");
+    if (proof) await proveCurrentPassword(dependencies, user, proof.currentPassword, verify, actorId);
+    if (password === undefined) throw new DomainError("user.password_missing");
+    encoding ??= encodePassword(dependencies.passwords, password);
+    const encodedHash = await encoding;
+    if (proof && "password" in password && password.password === proof.currentPassword) {
+      throw new DomainError("user.password_unchanged");
+    }
+    return [
+      {
+        type: "user.human.password.changed",
+        payload: { encodedHash, changeRequired: password.changeRequired },
+      },
+    ];
+  };
+}
+
+function authorized(
+  caller: Caller,
+  user: UserState | undefined,
+  proof: PasswordProof | undefined,
+): UserState {
+  if (proof && "verificationCode" in proof) {
+    // The code is all it takes, so a wrong user must not tell more than a wrong code does.
+    if (user !== undefined && userExists(user)) return user;
+    throw new DomainError(
+      mayAct(caller, user, "user.write") ? "user.password_user_not_found" : "user.password_code_missing",
+    );
+  }
+  const entitlement = proof ? "selfOrPermission" : "permission";
+  return accessible(caller, user, "user.write", "user.password_user_not_found", entitlement);
+}
+
+async function proveCurrentPassword(
+  { events, organizations }: UserDependencies,
+  user: UserState,
+  password: string,
+  verify: PasswordVerification,
+  actorId: string,
+): Promise<void> {
+  if (user.status === "locked") {
+    throw new DomainError("user.password_locked", { failedAttempts: user.passwordFailedAttempts });
+  }
+  if (user.passwordHash === null) throw new DomainError("user.password_not_set");
+  const verdict = await verify(password, user.passwordHash);
+  if (verdict.matches) return;
+  const maxAttempts = await organizations.maxPasswordAttempts(user.organizationId);
+  const attempt = decidePasswordAttempt(user, verdict, maxAttempts);
+  const failed: Change = change(userAggregate, user, attempt.events, actorId);
+  await events.append([failed]);
+  throw new DomainError("user.password_invalid", { failedAttempts: attempt.failedAttempts! });
+}

@@ -1,0 +1,86 @@
+import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
+import type { OrganizationDependencies } from "../../src/organization/dependencies.ts";
+import { instanceAggregate } from "../../src/organization/instance.ts";
+import { projections } from "../../src/projections/projections.ts";
+import { uniqueConstraints } from "../../src/projections/unique-constraints.ts";
+import { AdministratorRepository } from "../../src/storage/administrator-repository.ts";
+import { change } from "../../src/storage/aggregate.ts";
+import { CallerRepository } from "../../src/storage/caller-repository.ts";
+import { EventRepository } from "../../src/storage/event-repository.ts";
+import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
+import { PersonalAccessTokenRepository } from "../../src/storage/personal-access-token-repository.ts";
+import { UserRepository } from "../../src/storage/user-repository.ts";
+import type { UserDependencies } from "../../src/user/dependencies.ts";
+import { draftHuman, type NewHuman } from "../../src/user/prepare-user.ts";
+import { changeUserState } from "../../src/user/user-state.ts";
+import { createTestDatabase, type Engine } from "../support/databases.ts";
+import { caller } from "../support/given.ts";
+import { expectRowsToMatchTheLog } from "../support/test-server.ts";
+
+/** The user and organization rooms on a database of their own, without a server around them. */
+export type House = UserDependencies &
+  OrganizationDependencies<NewHuman> & {
+    callers: CallerRepository;
+    /** Proves that every row is what the log says, and removes the database. */
+    close(): Promise<void>;
+  };
+
+export async function openHouse(engine: Engine): Promise<House> {
+  const database = await createTestDatabase(engine);
+  const { db, close } = await database.open();
+  const users: UserDependencies = {
+    events: new EventRepository(db, projections, { uniqueSlugs: uniqueConstraints }),
+    users: new UserRepository(db),
+    organizations: new OrganizationRepository(db),
+    personalAccessTokens: new PersonalAccessTokenRepository(db),
+    passwords: createPasswordHasher(),
+    encryptionKey: new Uint8Array(32),
+    clock: () => new Date(),
+  };
+  return {
+    ...users,
+    administrators: new AdministratorRepository(db),
+    callers: new CallerRepository(db),
+    domain: "auth.example.com",
+    draftHuman: (human) => draftHuman(users, human),
+    close: async () => {
+      await close();
+      await expectRowsToMatchTheLog(database);
+      await database.remove();
+    },
+  };
+}
+
+export const owner = caller("owner", { instance: ["IAM_OWNER"] });
+
+export const PASSWORD = "Correct-Horse-1";
+
+/** The organization of the first start. */
+export async function defaultOrganization({ organizations }: House): Promise<string> {
+  return (await organizations.instance())!.defaultOrganizationId;
+}
+
+/** Wrong passwords in a row that lock; 0 = never. There is no API for it yet. */
+export async function changeLockout(
+  { events, organizations }: House,
+  maxPasswordAttempts: number,
+): Promise<void> {
+  const changed = { type: "instance.policy.lockout.changed" as const, payload: { maxPasswordAttempts } };
+  await events.append([
+    change(instanceAggregate, (await organizations.instance())!, [changed], owner.userId),
+  ]);
+}
+
+/** A person as a request describes one; the address is made of the name. */
+export function human(name: string, changes: Partial<NewHuman> = {}): NewHuman {
+  return {
+    userId: name,
+    profile: { givenName: name, familyName: "Example" },
+    email: { text: `${name}@example.com`, verification: "verified" },
+    metadata: [],
+    unavailable: [],
+    ...changes,
+  };
+}
+
+export const lock = (house: House, userId: string) => changeUserState(house, owner, "lock", userId);
