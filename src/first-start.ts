@@ -1,4 +1,4 @@
-import { newPersonalAccessToken, personalAccessTokenDigest } from "./auth/personal-access-token.ts";
+import { personalAccessTokenDigest } from "./auth/personal-access-token.ts";
 import { uuidV7 } from "./crypto/random-ids.ts";
 import { instanceAggregate } from "./organization/instance.ts";
 import { organizationAggregate } from "./organization/organization.ts";
@@ -10,9 +10,8 @@ import type { InstanceRow } from "./storage/tables.ts";
 import { userAggregate } from "./user/user.ts";
 
 export type FirstStartOptions = {
-  /** The administrator's token; undefined: a random one, handed to `keepToken` before anything is stored. */
-  adminToken: string | undefined;
-  keepToken(token: string): Promise<void>;
+  /** The administrator's token, asked for if there is no instance yet; kept already if it must be. */
+  adminToken(): Promise<string>;
   /** Host part of the default organization's domain. */
   domain: string;
   onProgress?: ((step: string) => void) | undefined;
@@ -25,15 +24,14 @@ export type FirstStartOptions = {
 export async function ensureInstance(
   events: EventRepository,
   organizations: OrganizationRepository,
-  { adminToken, keepToken, domain, onProgress }: FirstStartOptions,
+  { adminToken, domain, onProgress }: FirstStartOptions,
 ): Promise<{ instance: InstanceRow; created: boolean }> {
   const existing = await organizations.instance();
   if (existing) return { instance: existing, created: false };
 
   onProgress?.("creating the instance, an organization and the administrator");
-  const token = adminToken ?? newPersonalAccessToken();
   // Kept first: a crash in between leaves a token nobody needs rather than an instance nobody can enter.
-  if (adminToken === undefined) await keepToken(token);
+  const token = await adminToken();
   try {
     await events.append(firstChanges(token, domain));
   } catch (error) {

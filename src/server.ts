@@ -1,9 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import type { Caller } from "./auth/caller.ts";
-import { callerOfToken } from "./auth/personal-access-token.ts";
+import {
+  callerOfToken,
+  newPersonalAccessToken,
+  personalAccessTokenDigest,
+} from "./auth/personal-access-token.ts";
 import { type Config, ConfigError, withoutPassword } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { createPasswordHasher } from "./crypto/password-hasher.ts";
@@ -75,21 +79,24 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     await migrateAtLeisure(config, opened, onProgress);
     const masterKey = await masterKeyOf(config, opened.directory);
     const house = compose(config, opened, masterKey, clock);
-    let shownOnce: string | undefined;
-    const { instance } = await ensureInstance(house.events, house.organizations, {
-      adminToken: config.adminToken,
-      keepToken: async (token) => {
-        await opened.directory.create();
-        await opened.directory.writeAdminToken(token);
-        shownOnce = token;
-      },
+    let made: string | undefined;
+    const makeToken = () => {
+      made = newPersonalAccessToken();
+      return made;
+    };
+    const { instance, created } = await ensureInstance(house.events, house.organizations, {
+      adminToken: async () => config.adminToken ?? opened.directory.adminToken(makeToken),
       domain: domainOf(config),
       onProgress,
     });
+    const kept = await validAdminToken(house.callers, opened.directory);
+    // Another node made the instance meanwhile: the token made here opens nothing.
+    if (made !== undefined && kept === undefined) await opened.directory.removeAdminToken();
     const server = await serve(config, house.services(instance.id), house.callers, opened, logger);
+    if (kept === undefined) return server;
     const file = opened.directory.adminTokenPath;
-    if (!existsSync(file)) return server;
-    return { ...server, adminToken: shownOnce === undefined ? { file } : { file, shownOnce } };
+    const isNew = created && config.adminToken === undefined;
+    return { ...server, adminToken: isNew ? { file, shownOnce: kept } : { file } };
   } catch (error) {
     await opened.close();
     throw error;
@@ -153,6 +160,15 @@ async function migrateAtLeisure(config: Config, { db }: OpenDatabase, onProgress
   } finally {
     await unhurried.close();
   }
+}
+
+/** The token kept in the data directory, if it is one of this database: the directory may have served another. */
+async function validAdminToken(
+  callers: CallerRepository,
+  directory: DataDirectory,
+): Promise<string | undefined> {
+  const token = await directory.keptAdminToken();
+  return token && (await callers.tokenOwner(personalAccessTokenDigest(token))) ? token : undefined;
 }
 
 async function masterKeyOf(config: Config, directory: DataDirectory): Promise<Uint8Array> {

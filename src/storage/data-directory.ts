@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigError } from "../config.ts";
@@ -58,7 +59,7 @@ export class DataDirectory {
     const stored = await readSecret(path);
     if (stored === undefined) {
       const key = generate();
-      await writeSecret(path, Buffer.from(key).toString("hex"));
+      await rename(await writeUnfinished(path, Buffer.from(key).toString("hex")), path);
       return key;
     }
     if (!/^[0-9a-f]{64}$/i.test(stored)) {
@@ -70,8 +71,30 @@ export class DataDirectory {
     return Uint8Array.from(Buffer.from(stored, "hex"));
   }
 
-  async writeAdminToken(token: string): Promise<void> {
-    await writeSecret(this.adminTokenPath, token);
+  /** The administrator's token kept here, as it is in the file. */
+  async keptAdminToken(): Promise<string | undefined> {
+    return (await readSecret(this.adminTokenPath)) || undefined;
+  }
+
+  /** Keeps a token if none is kept: of servers that start together in one directory, all get the same. */
+  async adminToken(generate: () => string): Promise<string> {
+    const kept = await this.keptAdminToken();
+    if (kept !== undefined) return kept;
+    await this.create();
+    const token = generate();
+    const unfinished = await writeUnfinished(this.adminTokenPath, token);
+    try {
+      await link(unfinished, this.adminTokenPath);
+      return token;
+    } catch {
+      const keptMeanwhile = await this.keptAdminToken();
+      if (keptMeanwhile !== undefined) return keptMeanwhile;
+      // There is nothing in the file, or the file system knows no links.
+      await rename(unfinished, this.adminTokenPath);
+      return token;
+    } finally {
+      await rm(unfinished, { force: true });
+    }
   }
 
   async removeAdminToken(): Promise<void> {
@@ -88,10 +111,9 @@ async function readSecret(path: string): Promise<string | undefined> {
   }
 }
 
-// Under its name the file is whole or not there at all, whenever the process is killed.
-async function writeSecret(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.${process.pid}.new`;
-  await rm(unfinished, { force: true });
+// A secret gets its name when it is whole: whenever the process is killed, the file is complete or not there.
+async function writeUnfinished(path: string, text: string): Promise<string> {
+  const unfinished = `${path}.${randomUUID()}`;
   await writeFile(unfinished, `${text}\n`, { mode: 0o600, flag: "wx", flush: true });
-  await rename(unfinished, path);
+  return unfinished;
 }

@@ -8,7 +8,7 @@ import { named } from "./named-statements.ts";
 import type { Projections } from "./projection.ts";
 import type { Database } from "./tables.ts";
 
-/** How often a command is decided again after losing a race before its caller is told ABORTED. */
+/** How many races a command may lose in its turn before its caller is told ABORTED. */
 const MAX_ATTEMPTS = 10;
 /** 40001 serialization failure, 40P01 deadlock detected: the same batch may succeed the next time. */
 const RETRIED_STATES = new Set(["40001", "40P01"]);
@@ -55,18 +55,21 @@ export class EventRepository {
    * Runs a command's load, decide and append, again on fresh state for as long as it loses races.
    *
    * The first try is optimistic. After a lost race the command takes its turn among this process's losers on the same
-   * aggregate, so that a burst on one session or user finishes in the order it came instead of everyone failing.
+   * aggregate, and newcomers queue up behind them, so that a burst on one session or user finishes in the order it came
+   * and whose turn it is has hardly a rival left.
    * @param key the contended aggregate
    * @throws DomainError `storage.conflict` (ABORTED) after {@link MAX_ATTEMPTS} lost races
    */
   async decide<T>(key: string, attempt: () => Promise<T>): Promise<T> {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
+    if (!this.#turns.has(key)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error;
+      }
     }
     return this.#inTurn(key, async () => {
-      for (let tries = 1; tries < MAX_ATTEMPTS; tries++) {
+      for (let tries = 0; tries < MAX_ATTEMPTS; tries++) {
         try {
           return await attempt();
         } catch (error) {

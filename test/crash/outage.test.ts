@@ -10,7 +10,7 @@ import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { ADMIN_TOKEN } from "../support/test-config.ts";
 import { environmentOf, runGatehouse, type ServingProcess, serveGatehouse } from "./gatehouse-process.ts";
 import { until, within } from "./poll.ts";
-import { type Proxy, startProxy } from "./proxy.ts";
+import { type DatabaseProxy, startProxy } from "./proxy.ts";
 import { created, detailsOf, expectOk, metadata, Sessions, tokenOf } from "./session-calls.ts";
 
 const ready = async (url: string) => (await fetch(`${url}/debug/ready`)).status === 200;
@@ -99,7 +99,7 @@ describe("a server whose PostgreSQL goes away", () => {
 
 describe("a server whose line to PostgreSQL breaks", () => {
   let database: TestDatabase;
-  let proxy: Proxy;
+  let proxy: DatabaseProxy;
   let server: ServingProcess;
   let sessions: Sessions;
 

@@ -1,7 +1,7 @@
 import * as net from "node:net";
 
 /** A cable between Gatehouse and its database that a test can pull. */
-export type Proxy = {
+export type DatabaseProxy = {
   /** The same database behind the proxy. */
   url: string;
   /** From now on nothing comes through, and nobody is told: what a broken switch or a frozen machine looks like. */
@@ -13,7 +13,7 @@ export type Proxy = {
   close(): Promise<void>;
 };
 
-export async function startProxy(databaseUrl: string): Promise<Proxy> {
+export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<net.Socket>();
   let silent = false;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { type Browser, chromium } from "playwright-core";
@@ -41,7 +41,7 @@ async function chromiumFromNpm(): Promise<{ executablePath: string; env: Record<
     throw new Error("no Chromium found: install one, or set CHROMIUM_PATH to its executable");
   }
   const entry = createRequire(import.meta.url).resolve("@sparticuz/chromium");
-  const packed = join(dirname(entry), "../../bin");
+  const packed = join(entry.slice(0, entry.lastIndexOf("/build/")), "bin");
   const directory = join(import.meta.dirname, "../../node_modules/.cache/gatehouse-chromium");
   const executablePath = join(directory, "chromium");
   if (!existsSync(executablePath)) {
