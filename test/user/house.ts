@@ -9,6 +9,7 @@ import { CallerRepository } from "../../src/storage/caller-repository.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "../../src/storage/personal-access-token-repository.ts";
+import { SessionRepository } from "../../src/storage/session-repository.ts";
 import { UserRepository } from "../../src/storage/user-repository.ts";
 import type { UserDependencies } from "../../src/user/dependencies.ts";
 import { draftHuman, type NewHuman } from "../../src/user/prepare-user.ts";
@@ -21,6 +22,7 @@ import { expectRowsToMatchTheLog } from "../support/test-server.ts";
 export type House = UserDependencies &
   OrganizationDependencies<NewHuman> & {
     callers: CallerRepository;
+    sessions: SessionRepository;
     /** Proves that every row is what the log says, and removes the database. */
     close(): Promise<void>;
   };
@@ -41,6 +43,7 @@ export async function openHouse(engine: Engine): Promise<House> {
     ...users,
     administrators: new AdministratorRepository(db),
     callers: new CallerRepository(db),
+    sessions: new SessionRepository(db),
     domain: "auth.example.com",
     draftHuman: (human) => draftHuman(users, human),
     close: async () => {
