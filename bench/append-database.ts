@@ -43,10 +43,10 @@ const digestOf = (n: string): string => `rpad(md5((${n})::text), 43, 'A')`;
  * @param n the session's number: `$1`, or a variable of pgbench
  */
 export const referenceStatement = (n: string): string =>
-  `WITH changed AS (UPDATE sessions SET sequence = sequence + 1, token_digest = ${digestOf(n)}, changed_at = now()
- WHERE id = ${idOf(n)} RETURNING id, sequence, token_digest, changed_at)
- INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
- SELECT 'session', id, sequence, 'session.token.set', jsonb_build_object('tokenDigest', token_digest), 'bench', changed_at FROM changed`.replaceAll(
-    "\n",
-    "",
-  );
+  [
+    `WITH changed AS (UPDATE sessions SET sequence = sequence + 1, token_digest = ${digestOf(n)}, changed_at = now()`,
+    `WHERE id = ${idOf(n)} RETURNING id, sequence, token_digest, changed_at)`,
+    "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)",
+    "SELECT 'session', id, sequence, 'session.token.set', jsonb_build_object('tokenDigest', token_digest), 'bench', changed_at",
+    "FROM changed",
+  ].join(" ");

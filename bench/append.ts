@@ -34,8 +34,6 @@ export async function measureAppend(
   onProgress: (step: string) => void,
 ): Promise<AppendResult[]> {
   await using children = new AsyncDisposableStack();
-  const abort = new AbortController();
-  children.defer(async () => abort.abort());
   onProgress("filling the tables");
   const appendUrl = await stage.call("createDatabase", "append");
   const referenceUrl = await stage.call("createDatabase", "reference");
@@ -44,6 +42,7 @@ export async function measureAppend(
   await caller.call("open", appendUrl);
   const loop = children.use(startChild<PgLoop>("pg-loop.ts"));
   const pgbench = findPgbench();
+  const directory = await stage.call("createDirectory", undefined);
 
   const measured = new Map(
     CALLERS.map((callers) => [callers, { append: [], pgbench: [], pgLoop: [] } as Measured]),
@@ -55,7 +54,7 @@ export async function measureAppend(
       const sides: Record<Side, () => Promise<Round> | undefined> = {
         append: () => caller.call("run", order),
         pgbench: () =>
-          pgbench === undefined ? undefined : runPgbench(pgbench, referenceUrl, order, abort.signal),
+          pgbench === undefined ? undefined : runPgbench(pgbench, referenceUrl, order, directory),
         pgLoop: () => loop.call("run", { ...order, databaseUrl: referenceUrl }),
       };
       const forwards: Side[] = ["append", "pgbench", "pgLoop"];

@@ -67,23 +67,28 @@ async function end(child: ChildProcess, exited: Promise<void>): Promise<void> {
 
 /**
  * The child's half: answers calls until the parent hangs up.
- * @param atEnd what must be undone before the process ends
+ * @param atEnd what must be undone before the process ends; calls still being answered are waited for first
  */
-export function answerCalls(calls: Calls, atEnd: () => Promise<void> = async () => {}): void {
-  process.on("message", ({ id, name, argument }: Question) => {
-    const reply = (answer: Reply) => process.connected && process.send!(answer);
-    calls[name]!(argument).then(
-      (value) => reply({ id, value }),
-      (error: unknown) => reply({ id, error: error instanceof Error ? error.message : String(error) }),
-    );
+export function answerCalls(calls: Calls, atEnd?: () => Promise<void>): void {
+  const open = new Set<Promise<void>>();
+  const answer = async ({ id, name, argument }: Question): Promise<void> => {
+    let reply: Reply;
+    try {
+      reply = { id, value: await calls[name]!(argument) };
+    } catch (error) {
+      reply = { id, error: error instanceof Error ? error.message : String(error) };
+    }
+    if (process.connected) process.send!(reply);
+  };
+  process.on("message", (question: Question) => {
+    const answering = answer(question).finally(() => open.delete(answering));
+    open.add(answering);
   });
-  process.once("disconnect", () => {
-    atEnd().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        console.error(error);
-        process.exit(1);
-      },
-    );
+  process.once("disconnect", async () => {
+    if (atEnd !== undefined) {
+      await Promise.allSettled(open);
+      await atEnd();
+    }
+    process.exit();
   });
 }

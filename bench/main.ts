@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { measureAppend } from "./append.ts";
-import { startChild } from "./child.ts";
+import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { measureEndpoints } from "./endpoints.ts";
 import { describeMachine } from "./machine.ts";
@@ -10,7 +10,7 @@ import type { Stage } from "./stage.ts";
 
 const resultsDirectory = fileURLToPath(new URL("results/", import.meta.url));
 
-/** @returns the exit code: 0 done, 1 failed, 2 asked wrongly */
+/** @returns the exit code: 0 done, 1 failed, 2 asked wrongly, 130 interrupted */
 async function main(args: string[]): Promise<number> {
   let commandLine: CommandLine;
   try {
@@ -25,6 +25,7 @@ async function main(args: string[]): Promise<number> {
   }
   try {
     const results = await measure(commandLine);
+    if (results === "interrupted") return 130;
     const markdown = toMarkdown(results);
     await mkdir(resultsDirectory, { recursive: true });
     await writeFile(`${resultsDirectory}latest.json`, `${JSON.stringify(results, null, 2)}\n`);
@@ -37,19 +38,25 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-async function measure({ chosen, plan }: CommandLine): Promise<Results> {
-  const startedAt = new Date().toISOString();
+/** Everything that was started is gone when this settles. */
+async function measure(commandLine: CommandLine): Promise<Results | "interrupted"> {
   await using stage = startChild<Stage>("stage.ts");
+  const interrupted = Promise.withResolvers<"interrupted">();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.resolve("interrupted"));
+  return await Promise.race([measureOn(stage, commandLine), interrupted.promise]);
+}
+
+async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Promise<Results> {
+  const startedAt = new Date().toISOString();
   onProgress("starting PostgreSQL");
-  const machine = describeMachine(await stage.call("startPostgres", undefined));
-  return {
+  const results: Results = {
     startedAt,
-    machine,
-    ...(chosen.includes("endpoints")
-      ? { endpoints: await measureEndpoints(stage, plan.endpoints, onProgress) }
-      : {}),
-    ...(chosen.includes("append") ? { append: await measureAppend(stage, plan.append, onProgress) } : {}),
+    machine: describeMachine(await stage.call("startPostgres", undefined)),
   };
+  if (chosen.includes("endpoints"))
+    results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
+  if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
+  return results;
 }
 
 /** On a terminal one line that changes, elsewhere a line each. */
@@ -57,12 +64,5 @@ function onProgress(step: string): void {
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${step}` : `${step}\n`);
 }
 
-// Children end when this process is gone, in whatever way; they are given no reason to.
-for (const [signal, number] of [
-  ["SIGINT", 2],
-  ["SIGTERM", 15],
-] as const) {
-  process.once(signal, () => process.exit(128 + number));
-}
-
-process.exitCode = await main(process.argv.slice(2));
+// After an interruption measurements are still waiting for answers nobody will give.
+process.exit(await main(process.argv.slice(2)));

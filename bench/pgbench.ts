@@ -1,7 +1,6 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { execFile, spawnSync } from "node:child_process";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import type { AppendRound } from "./append-caller.ts";
@@ -20,47 +19,52 @@ const usualPlaces = [18, 17, 16, 15].flatMap((major) => [
 /** The program that comes with PostgreSQL; undefined where it is not installed. */
 export function findPgbench(): string | undefined {
   const directories = [...(process.env.PATH ?? "").split(delimiter), ...usualPlaces];
-  return directories.map((directory) => join(directory, "pgbench")).find(existsSync);
+  return directories.map((directory) => join(directory, "pgbench")).find(runs);
 }
+
+// Debian has a wrapper by this name that only says what to install.
+const runs = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
 
 const script = `\\set n random(1, ${SEEDED_SESSIONS})\n${referenceStatement(":n")};\n`;
 
-/** One round of the reference statement, prepared, by PostgreSQL's own load generator. */
+/**
+ * One round of the reference statement, prepared, by PostgreSQL's own load generator.
+ * @param directory for its script and its log, which is removed afterwards
+ */
 export async function runPgbench(
   program: string,
   databaseUrl: string,
   { callers, seconds }: AppendRound,
-  signal: AbortSignal,
+  directory: string,
 ): Promise<Round> {
-  const directory = await mkdtemp(join(tmpdir(), "gatehouse-pgbench-"));
-  try {
-    const file = join(directory, "append.sql");
-    await writeFile(file, script);
-    const url = new URL(databaseUrl);
-    const { stdout } = await execute(
-      program,
-      [
-        ...["-n", "-M", "prepared", "-f", file, "-T", String(Math.ceil(seconds))],
-        ...["-c", String(callers), "-j", String(Math.min(callers, availableParallelism()))],
-        ...["-l", "--log-prefix", join(directory, "transactions")],
-        ...["-h", url.hostname, "-p", url.port, "-U", url.username, url.pathname.slice(1)],
-      ],
-      { env: { ...process.env, PGPASSWORD: url.password }, signal },
-    );
-    const perSecond = Number(/tps = ([\d.]+) \(without/.exec(stdout)?.[1]);
-    const failed = Number(/number of failed transactions: (\d+)/.exec(stdout)?.[1] ?? 0);
-    if (!(perSecond > 0) || failed > 0) throw new Error(`pgbench failed:\n${stdout}`);
-    const latencies = await readLatencies(directory);
-    return { perSecond, p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) };
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  const file = join(directory, "append.sql");
+  await writeFile(file, script);
+  const url = new URL(databaseUrl);
+  const { stdout } = await execute(
+    program,
+    [
+      ...["-n", "-M", "prepared", "-f", file, "-T", String(Math.ceil(seconds))],
+      ...["-c", String(callers), "-j", String(Math.min(callers, availableParallelism()))],
+      ...["-l", "--log-prefix", join(directory, LOG)],
+      ...["-h", url.hostname, "-p", url.port, "-U", url.username, url.pathname.slice(1)],
+    ],
+    { env: { ...process.env, PGPASSWORD: url.password } },
+  );
+  const perSecond = Number(/tps = ([\d.]+) \(without/.exec(stdout)?.[1]);
+  const failed = Number(/number of failed transactions: (\d+)/.exec(stdout)?.[1] ?? 0);
+  if (!(perSecond > 0) || failed > 0) throw new Error(`pgbench failed:\n${stdout}`);
+  const latencies = await takeLatencies(directory);
+  return { perSecond, p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) };
 }
 
-/** The third column of pgbench's transaction log, microseconds. */
-async function readLatencies(directory: string): Promise<number[]> {
-  const names = (await readdir(directory)).filter((name) => name.startsWith("transactions"));
-  const logs = await Promise.all(names.map((name) => readFile(join(directory, name), "utf8")));
+const LOG = "transactions";
+
+/** The third column of pgbench's transaction log, in microseconds there. */
+async function takeLatencies(directory: string): Promise<number[]> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith(LOG));
+  const paths = names.map((name) => join(directory, name));
+  const logs = await Promise.all(paths.map((path) => readFile(path, "utf8")));
+  await Promise.all(paths.map((path) => rm(path)));
   return logs.flatMap((log) =>
     log
       .trim()

@@ -38,13 +38,12 @@ function endpointsTable(results: EndpointResult[]): string[] {
       ]),
     ),
     "",
-    `CPU: processor time of the server process for one request. ${CAPPED} the load generator had used up its core: the server could have done more.`,
+    `CPU: processor time of the server process for one request. With ≥ the load generator had used up its core, and the server could have done more.`,
   ];
 }
 
 /** From here on a generator counts as busy all the time. */
 const BUSY_CORES = 0.95;
-const CAPPED = "≥:";
 
 function figures({ perSecond, p50Ms, p99Ms, cpuMicroseconds }: Round, generatorCores: number): string[] {
   const capped = generatorCores >= BUSY_CORES ? "≥ " : "";

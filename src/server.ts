@@ -139,7 +139,10 @@ async function openDatabase(
   await directory.create();
   directory.lock();
   onProgress?.("opening the embedded database");
-  const opened = await openPglite(directory.databasePath);
+  const opened = await openPglite(directory.databasePath).catch((error) => {
+    directory.unlock();
+    throw error;
+  });
   return {
     ...opened,
     directory,

@@ -37,6 +37,8 @@ export class DataDirectory {
       lock.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     } catch (cause) {
       lock.close();
+      // Anything but SQLITE_BUSY (5): the file or its disk is at fault, not another server.
+      if (((cause as { errcode?: number }).errcode ?? 0) % 256 !== 5) throw cause;
       throw new DomainError("storage.locked", {
         message: `the data directory ${this.path} is in use by another Gatehouse; stop it, or give this one another directory`,
         cause,

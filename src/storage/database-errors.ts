@@ -27,17 +27,9 @@ export function isUnavailable(error: unknown): boolean {
   if ("syscall" in error || error instanceof AggregateError) return true;
   const code = sqlState(error);
   if (code !== undefined) return /^(08|53|57P0|E(?!RR_)[A-Z])/.test(code);
-  return (
-    isAnswerTimeout(error) ||
-    /connection terminated|connection error|timeout exceeded when trying to connect|not queryable|PGlite is closed/i.test(
-      error.message,
-    )
+  return /connection terminated|connection error|timeout exceeded when trying to connect|not queryable|PGlite is closed/i.test(
+    error.message,
   );
-}
-
-/** Whether a statement was given up because no answer came in time. */
-export function isAnswerTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message === "Query read timeout";
 }
 
 /** `error`, or UNAVAILABLE in its place if the database could not be reached. */

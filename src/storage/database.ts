@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import pg from "pg";
-import { isAnswerTimeout, translateDatabaseError } from "./database-errors.ts";
+import { translateDatabaseError } from "./database-errors.ts";
 import { nameOf } from "./named-statements.ts";
 import type { Database } from "./tables.ts";
 
@@ -32,8 +32,9 @@ export function openPostgres(
     connectionString: url,
     max: poolSize,
     connectionTimeoutMillis: 5_000,
-    ...(answerTimeoutMs === undefined ? {} : { query_timeout: answerTimeoutMs }),
-    Client: PoolClient,
+    Client: class extends PoolClient {
+      override answerTimeoutMs = answerTimeoutMs;
+    },
     // int8 holds sequences and counts only, all far below 2^53.
     types: { getTypeParser: (oid, format) => (oid === 20 ? Number : pg.types.getTypeParser(oid, format)) },
   });
@@ -94,6 +95,8 @@ async function createdWhole<T>(directory: string, open: () => Promise<T>): Promi
 
 /** A connection that sends the statements registered as hot under their names, so that PostgreSQL keeps their plans. */
 class PoolClient extends pg.Client {
+  answerTimeoutMs: number | undefined;
+
   constructor(config?: pg.ClientConfig) {
     super(config);
     // The pool listens for the errors of idle connections only. One that breaks at work tells its query, which is
@@ -109,11 +112,22 @@ class PoolClient extends pg.Client {
     }
     const name = nameOf(text);
     const query = name === undefined ? { text, values } : { name, text, values };
-    return super.query(query).catch((error: unknown) => {
-      // The connection is still busy with what was given up; the next one must not wait behind it.
-      if (isAnswerTimeout(error)) void this.end();
-      return rethrowTranslated(error);
-    });
+    return this.#orGivenUp(super.query(query)).catch(rethrowTranslated);
+  }
+
+  // The connection goes with the statement: who came next would wait behind it.
+  async #orGivenUp<T>(answer: Promise<T>): Promise<T> {
+    if (this.answerTimeoutMs === undefined) return answer;
+    // Not before the sockets were looked at once more: after a long pause of this process the timer is heard first,
+    // and the answer may well be there.
+    const timer = setTimeout(() => setImmediate(() => answered || void this.end()), this.answerTimeoutMs);
+    let answered = false;
+    try {
+      return await answer;
+    } finally {
+      answered = true;
+      clearTimeout(timer);
+    }
   }
 }
 

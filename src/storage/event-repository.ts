@@ -114,7 +114,10 @@ export class EventRepository {
     }
     // Somebody's unit is at fault, and nothing of the batch was stored: alone, the fault stays with its owner.
     const outcomes: Outcome<Date>[] = [];
-    for (const unit of units) outcomes.push(...(await this.#writeBatch([unit])));
+    for (const unit of units) {
+      // Also when the database goes away in between: what was stored before that is known to be.
+      outcomes.push(...(await this.#writeBatch([unit]).catch((error) => [{ ok: false as const, error }])));
+    }
     return outcomes;
   }
 

@@ -24,7 +24,8 @@ export class GroupCommit<U, R> {
   #scheduled = false;
 
   /**
-   * @param write stores the units, each all or nothing, and answers in their order; rejects only if none was stored
+   * @param write stores the units, each all or nothing, and answers in their order; rejects if nobody knows of any
+   *   unit that it was stored
    * @param keysOf the aggregates a unit touches
    */
   constructor(

@@ -120,10 +120,7 @@ async function answerRpc(
   const { methodKind } = method.method;
   const isText = isGrpcWebText(request.headers["content-type"]);
   const header = requestHeaders(request);
-  if (isText) {
-    header.set("content-type", grpcWebProto);
-    header.delete("content-length");
-  }
+  if (isText) header.set("content-type", grpcWebProto);
   const maxBytes = exchange.maxBodyBytes + envelopeBytes;
   const read = isText
     ? async () => decodeText(await readBody(request, encodedLength(maxBytes)))

@@ -154,8 +154,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     for (const response of open) sayGoodbye(response);
     // Tells the client to send no more (GOAWAY) and lets the open requests end.
     for (const session of sessions) session.close();
+    // Closes idle connections; there is nothing else for it to close.
     http1.close();
-    http1.closeIdleConnections();
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, graceMs);

@@ -1,10 +1,19 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { uuidV7 } from "../../src/crypto/random-ids.ts";
 import { SessionService } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
+import { projections } from "../../src/projections/projections.ts";
+import { uniqueConstraints } from "../../src/projections/unique-constraints.ts";
+import { change } from "../../src/storage/aggregate.ts";
+import { openPostgres } from "../../src/storage/database.ts";
+import { EventRepository } from "../../src/storage/event-repository.ts";
+import { initialUser, userAggregate } from "../../src/user/user.ts";
 import { createTestDatabase, type TestDatabase } from "../support/databases.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { ADMIN_TOKEN } from "../support/test-config.ts";
@@ -28,6 +37,19 @@ const grpcCreate = (url: string) =>
     {},
     { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } },
   );
+
+/** Ends a PostgreSQL without a word to its clients and without a clean shutdown; the next start recovers. */
+async function crash(postgres: TestPostgres): Promise<void> {
+  const client = new pg.Client({ connectionString: postgres.url("postgres") });
+  client.on("error", () => {});
+  await client.connect();
+  const { rows } = await client.query<{ path: string }>("SELECT current_setting('data_directory') AS path");
+  const pidFile = join(rows[0]!.path, "postmaster.pid");
+  const [pid] = (await readFile(pidFile, "utf8")).split("\n");
+  // An immediate shutdown (PostgreSQL documentation, 18.5).
+  process.kill(Number(pid), "SIGQUIT");
+  await until("PostgreSQL to be gone", () => !existsSync(pidFile));
+}
 
 describe("a server whose PostgreSQL goes away", () => {
   let postgres: TestPostgres;
@@ -65,7 +87,7 @@ describe("a server whose PostgreSQL goes away", () => {
     };
     const clients = Promise.all(Array.from({ length: 16 }, client));
     await until("calls to be under way", () => acknowledged.length > 50);
-    await postgres.stop();
+    await crash(postgres);
     down = true;
     await within("the clients", 15_000, clients);
     expect([...codes].sort()).toEqual(["ok", "unavailable"]);
@@ -146,6 +168,26 @@ describe("a server whose line to PostgreSQL breaks", () => {
     const ended = detailsOf(await sessions.delete(id));
     expect(ended.sequence).toBe("3");
     expect(detailsOf(await sessions.delete(id))).toEqual(ended);
+  });
+
+  it("acknowledges what it knows to be stored, whatever becomes of the rest of the batch", async () => {
+    const opened = openPostgres(proxy.url);
+    const events = new EventRepository(opened.db, projections, { uniqueSlugs: uniqueConstraints });
+    const add = (userName: string) => {
+      const payload = { organizationId: "o", userName, name: userName, accessTokenType: 0 };
+      const added = { type: "user.machine.added" as const, payload };
+      return events.append([change(userAggregate, initialUser(uuidV7()), [added], "tester")]);
+    };
+    await add("taken");
+    // The batch fails for the second name, so its units are written one by one; then the third one's answer is lost.
+    proxy.loseAnswerTo("third", 2);
+    const outcomes = await Promise.allSettled(["first", "taken", "third"].map(add));
+    expect(outcomes).toMatchObject([
+      { status: "fulfilled" },
+      { reason: { slug: "user.name_exists" } },
+      { reason: { slug: "storage.unavailable" } },
+    ]);
+    await opened.close();
   });
 
   it("writes no unit of a batch twice when the batch's answer got lost", async () => {

@@ -6,8 +6,11 @@ export type DatabaseProxy = {
   url: string;
   /** From now on nothing comes through, and nobody is told: what a broken switch or a frozen machine looks like. */
   fallSilent(): void;
-  /** The next statement that holds this text is carried out; its answer is lost, the connection dies in its place. */
-  loseAnswerTo(text: string): void;
+  /**
+   * A statement that holds this text is carried out; its answer is lost, the connection dies in its place.
+   * @param occurrence 1: the next such statement, 2: the one after it, …
+   */
+  loseAnswerTo(text: string, occurrence?: number): void;
   /** Works again; connections from before stay as dead as they are. */
   restore(): void;
   close(): Promise<void>;
@@ -17,7 +20,7 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<net.Socket>();
   let silent = false;
-  let loses: string | undefined;
+  let loses: { text: string; occurrence: number } | undefined;
 
   const server = net.createServer((client) => {
     const database = net.connect(Number(target.port), target.hostname);
@@ -36,7 +39,10 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
     client.on("data", (chunk) => {
       dead ||= silent;
       if (dead) return;
-      if (loses !== undefined && chunk.includes(loses)) [losing, loses] = [true, undefined];
+      if (loses !== undefined && chunk.includes(loses.text)) {
+        loses.occurrence -= 1;
+        if (loses.occurrence === 0) [losing, loses] = [true, undefined];
+      }
       database.write(chunk);
     });
     database.on("data", (chunk) => {
@@ -53,8 +59,8 @@ export async function startProxy(databaseUrl: string): Promise<DatabaseProxy> {
     fallSilent: () => {
       silent = true;
     },
-    loseAnswerTo: (text) => {
-      loses = text;
+    loseAnswerTo: (text, occurrence = 1) => {
+      loses = { text, occurrence };
     },
     restore: () => {
       silent = false;

@@ -1,3 +1,4 @@
+import * as http from "node:http";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
@@ -21,13 +22,14 @@ const message = frame(toBinary(GetSessionRequestSchema, create(GetSessionRequest
 const decode = (text: Buffer) => Buffer.from(decodeText(text));
 
 let server: TestServer;
+let serving: Serving;
 beforeEach(async () => {
+  serving = new Serving();
   server = await startServer({
     session: { getSession: ({ sessionId }) => ({ session: { id: sessionId } }) },
     routes: (router, services) => healthService(router, serving, services),
   });
 });
-const serving = new Serving();
 
 describe("decoding", () => {
   test("gives back what was encoded, however it was cut into pieces", () => {
@@ -103,12 +105,35 @@ test("the limit counts bytes, not their base64 form", async () => {
   expect(await status(2 * maxBodyBytes)).toBe(String(Code.ResourceExhausted));
 });
 
-test("a stream arrives piece by piece", async () => {
-  const watch = `/${Health.typeName}/Watch`;
-  const answer = overHttp1(server.port, { path: watch, headers, body: encode(frame(new Uint8Array())) });
-  serving.stop();
-  const { body } = await answer;
-  const parts = frames(decode(body));
-  expect(parts.at(-1)).toMatchObject({ flags: 0x80 });
-  expect(parts.length).toBeGreaterThan(1);
+test("a stream arrives piece by piece, each readable when it comes", async () => {
+  const body = encode(frame(new Uint8Array()));
+  const pieces: Buffer[] = await new Promise((resolve, reject) => {
+    const request = http.request({
+      port: server.port,
+      path: `/${Health.typeName}/Watch`,
+      method: "POST",
+      headers,
+    });
+    request.on("error", reject).on("response", (response) => {
+      const heard: Buffer[] = [];
+      response.on("data", (piece) => {
+        heard.push(decode(piece));
+        serving.stop();
+      });
+      response.on("end", () => resolve(heard));
+    });
+    request.end(body);
+  });
+  expect(pieces.length).toBeGreaterThan(1);
+  expect(frames(Buffer.concat(pieces)).map(({ flags }) => flags)).toEqual([0, 0, 0x80]);
+});
+
+test("a stream that ends well without a message says so in a frame, not in the headers", async () => {
+  server = await startServer({
+    routes: (router) => router.service(Health, { watch: async function* () {} }),
+  });
+  const call = { path: `/${Health.typeName}/Watch`, body: encode(frame(new Uint8Array())) };
+  const answer = await overHttp1(server.port, { ...call, headers });
+  expect(answer.headers["grpc-status"]).toBeUndefined();
+  expect(frames(decode(answer.body))).toMatchObject([{ flags: 0x80 }]);
 });

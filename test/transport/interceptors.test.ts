@@ -7,6 +7,7 @@ import {
   ListSessionsRequestSchema,
   SessionService,
 } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
+import { UserService } from "../../src/gen/zitadel/user/v2/user_service_pb.js";
 import { overHttp1 } from "./clients.ts";
 import { startServer, type TestServerOptions } from "./server.ts";
 
@@ -109,6 +110,19 @@ describe("validation", () => {
     const { client } = await sessionClient();
     const error = await refusal(client[method as "getSession"](request));
     expect([error.code, error.rawMessage, error.details]).toEqual([Code.InvalidArgument, text, []]);
+  });
+
+  test("the first field in declaration order speaks, also before a missing choice", async () => {
+    const { server } = await sessionClient({ routes: (router) => router.service(UserService, {}) });
+    const { body } = await overHttp1(server.port, {
+      path: "/zitadel.user.v2.UserService/CreateUser",
+      headers: { "content-type": "application/json" },
+      body: '{"organizationId":"1","username":""}',
+    });
+    expect(JSON.parse(body.toString())).toEqual({
+      code: "invalid_argument",
+      message: `invalid CreateUserRequest.Username: ${between}`,
+    });
   });
 
   test("lengths count code points, and valid messages pass", async () => {

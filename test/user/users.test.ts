@@ -256,13 +256,22 @@ describe.each(engines)("users on %s", (engine) => {
 
   it("cannot become administrators while they are removed", async () => {
     await add("jan");
-    const grant = createAdministrator(house, owner, {
-      userId: "jan",
-      resource: { kind: "instance" },
-      roles: ["IAM_OWNER"],
+    let removal: Promise<unknown> | undefined;
+    const users = Object.create(house.users, {
+      // The removal lands between the look at the user and the grant.
+      find: {
+        value: async (id: string) => {
+          const found = await house.users.find(id);
+          removal ??= deleteUser(house, owner, "jan");
+          await removal;
+          return found;
+        },
+      },
     });
-    await Promise.allSettled([grant, deleteUser(house, owner, "jan")]);
-    await add("jan", { username: "jan2" });
+    const grant = { userId: "jan", resource: { kind: "instance" as const }, roles: ["IAM_OWNER"] };
+    await expect(createAdministrator({ ...house, users }, owner, grant)).rejects.toEqual(
+      slug("administrator.instance_user_not_found"),
+    );
     expect(await house.organizations.membershipsOf("jan")).toEqual([]);
   });
 
