@@ -4,4 +4,5 @@ import type { ErrorSlug } from "../errors.ts";
 export const uniqueConstraints: Readonly<Record<string, ErrorSlug>> = {
   users_username_key: "user.name_exists",
   organizations_name_key: "organization.exists",
+  organizations_primary_domain: "organization.exists",
 };

@@ -9,6 +9,7 @@ import {
   type TextMatch,
   textSql,
 } from "./conditions.ts";
+import { named } from "./named-statements.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
 import { type Database, type UserRow, type UserStatus, userTable } from "./tables.ts";
@@ -54,7 +55,9 @@ export class UserRepository {
     this.#db = db;
     const raw = db.withoutPlugins();
     const loader = (column: string, keyOf: (row: UserRow) => string) => {
-      const query = `SELECT ${selectList(userTable, "u")} FROM users u WHERE u.${column} = ANY($1::text[])`;
+      const query = named(
+        `SELECT ${selectList(userTable, "u")} FROM users u WHERE u.${column} = ANY($1::text[])`,
+      );
       return new BatchLoader<string, UserRow>(
         async (keys) => {
           const { rows } = await raw.executeQuery<UserRow>(CompiledQuery.raw(query, [keys]));

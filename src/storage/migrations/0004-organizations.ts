@@ -13,7 +13,8 @@ export async function up(db: Kysely<any>): Promise<void> {
       max_password_attempts bigint,
       created_at timestamptz NOT NULL,
       changed_at timestamptz NOT NULL,
-      CONSTRAINT organizations_name_key UNIQUE (name_key)
+      CONSTRAINT organizations_name_key UNIQUE (name_key),
+      CONSTRAINT organizations_primary_domain UNIQUE (primary_domain)
     )`.execute(db);
   await sql`
     CREATE TABLE instances (
