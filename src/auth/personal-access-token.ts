@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { randomToken } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
 import type { CallerRepository } from "../storage/caller-repository.ts";
@@ -15,7 +15,7 @@ export function newPersonalAccessToken(): string {
 
 /** SHA-256, base64url. The text is random or at least 32 characters the operator chose, so no salt is needed. */
 export function personalAccessTokenDigest(token: string): string {
-  return createHash("sha256").update(token).digest("base64url");
+  return hash("sha256", token, "base64url");
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { bytesToUuid, uuidToBytes } from "../crypto/random-ids.ts";
 
 /** What secret scanners look for; also tells a session token from any other credential. */
@@ -15,11 +15,11 @@ export type GenuineToken = { sessionId: string; digest: string };
  * the key alone makes a valid token, and a made-up one is refused without asking the database.
  */
 export class SessionTokens {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
 
   /** @param key 32 bytes, used for nothing else */
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#key = createSecretKey(key);
   }
 
   /** A new token for a session, and the digest to store in its place. */
@@ -61,5 +61,5 @@ export function isCurrent(token: GenuineToken, session: { id: string; tokenDiges
 
 // The token id is 128 random bits: nothing to guess, so a plain hash is enough.
 function digestOf(tokenId: Uint8Array): string {
-  return createHash("sha256").update(tokenId).digest("base64url");
+  return hash("sha256", tokenId, "base64url");
 }

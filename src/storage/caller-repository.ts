@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
-import { named } from "./named-statements.ts";
+import { KEYS, named } from "./named-statements.ts";
 import type { Database, UserStatus } from "./tables.ts";
 
 /** Roles on one resource, see `MembershipRow`. */
@@ -21,9 +21,9 @@ const memberships = `coalesce((SELECT jsonb_agg(jsonb_build_object('resourceId',
 const byDigests =
   named(`SELECT t.digest, u.id AS "userId", u.organization_id AS "organizationId", u.status AS "userStatus",
   coalesce(t.expires_at < clock_timestamp(), false) AS expired, ${memberships}
-FROM personal_access_tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ANY($1::text[])`);
+FROM personal_access_tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ANY(${KEYS})`);
 
-const byUserIds = named(`SELECT u.id AS "userId", ${memberships} FROM users u WHERE u.id = ANY($1::text[])`);
+const byUserIds = named(`SELECT u.id AS "userId", ${memberships} FROM users u WHERE u.id = ANY(${KEYS})`);
 
 /** Who stands behind a credential, and what they may do. Never cached: a removed role is gone with its commit. */
 export class CallerRepository {

@@ -17,3 +17,9 @@ export function named(text: string): string {
 export function nameOf(text: string): string | undefined {
   return names.get(text);
 }
+
+/**
+ * The keys of a batched read, `id = ANY(…)`. Through a subselect, so that the planner never sees how many there are:
+ * otherwise it makes a plan for each call instead of keeping one.
+ */
+export const KEYS = "(SELECT $1::text[])::text[]";

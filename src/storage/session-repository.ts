@@ -7,7 +7,7 @@ import {
   sql,
 } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
-import { named } from "./named-statements.ts";
+import { KEYS, named } from "./named-statements.ts";
 import { selectList } from "./row-table.ts";
 import { type Database, type SessionRow, sessionTable, type UserStatus } from "./tables.ts";
 
@@ -67,7 +67,7 @@ const userColumns = `u.status AS "userStatus", u.session_epoch AS "userSessionEp
 u.username AS "userLoginName", u.display_name AS "userDisplayName"`;
 
 const byIds = named(`SELECT ${selectList(sessionTable, "s")}, ${userColumns}, clock_timestamp() AS now
-FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ANY($1::text[])`);
+FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ANY(${KEYS})`);
 
 /** The session read model. Reads see every acknowledged write: there is no cache and no replica. */
 export class SessionRepository {

@@ -9,7 +9,7 @@ import {
   type TextMatch,
   textSql,
 } from "./conditions.ts";
-import { named } from "./named-statements.ts";
+import { KEYS, named } from "./named-statements.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
 import { type Database, type UserRow, type UserStatus, userTable } from "./tables.ts";
@@ -56,7 +56,7 @@ export class UserRepository {
     const raw = db.withoutPlugins();
     const loader = (column: string, keyOf: (row: UserRow) => string) => {
       const query = named(
-        `SELECT ${selectList(userTable, "u")} FROM users u WHERE u.${column} = ANY($1::text[])`,
+        `SELECT ${selectList(userTable, "u")} FROM users u WHERE u.${column} = ANY(${KEYS})`,
       );
       return new BatchLoader<string, UserRow>(
         async (keys) => {
