@@ -2,7 +2,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { loadConfig, optionNames } from "../config.ts";
 import { banner } from "./banner.ts";
 import type { Command } from "./command.ts";
-import { printProgress, silentProgress } from "./progress.ts";
+import { printProgress } from "./progress.ts";
 import { untilStopSignal } from "./stop-signal.ts";
 
 /** `gatehouse serve`: starts the server, says where it is, and stops it in good order. */
@@ -18,8 +18,7 @@ export const serve: Command = {
   async run({ flags }) {
     const config = loadConfig(process.env, flags);
     const { startServer } = await import("../server.ts");
-    const watched = process.stderr.isTTY || config.logFormat === "pretty";
-    const progress = watched ? printProgress(process.stderr) : silentProgress;
+    const progress = printProgress(process.stderr);
 
     // Asked for first: a signal during the start waits for its end, or a half-made database would stay behind.
     const stopSignal = untilStopSignal();
@@ -29,20 +28,14 @@ export const serve: Command = {
     });
     progress.finish();
     const { url, database, adminToken } = server;
-    if (watched) {
-      const adminTokenFile = adminToken?.file;
-      // A secret is for a screen; whatever collects this output otherwise can do with the file's name.
-      const isShown = process.stderr.isTTY || adminTokenFile === undefined;
-      const shownToken = isShown ? adminToken?.shownOnce : undefined;
-      const facts = { version: packageJson.version, url, database, adminTokenFile, adminToken: shownToken };
-      process.stderr.write(banner(facts));
-    } else {
-      server.logger.info({ url, database, adminTokenFile: adminToken?.file }, "listening");
-      // Kept nowhere else; a log collector is a bad place for it, and no place at all is worse.
-      if (adminToken?.shownOnce !== undefined && adminToken.file === undefined) {
-        process.stderr.write(`The administrator's token, shown this once: ${adminToken.shownOnce}\n`);
-      }
-    }
+    const adminTokenFile = adminToken?.file;
+    // A secret is for a screen; whatever collects this output otherwise can do with the file's name. A token kept
+    // nowhere else is shown all the same: a log collector is a bad place for it, and no place at all is worse.
+    const isShown = process.stderr.isTTY || adminTokenFile === undefined;
+    const shownToken = isShown ? adminToken?.shownOnce : undefined;
+    const facts = { version: packageJson.version, url, database, adminTokenFile, adminToken: shownToken };
+    process.stderr.write(banner(facts));
+    server.logger.info({ url, database, adminTokenFile }, "listening");
 
     server.logger.info({ signal: await stopSignal }, "stopping");
     await server.close();

@@ -96,13 +96,13 @@ export async function runGatehouse(
   environment: Record<string, string>,
 ): Promise<Exit & { stdout: string; stderr: string }> {
   const gatehouse = spawnGatehouse(args, environment);
-  const exit = await within(args.join(" "), 20_000, gatehouse.exit);
+  const exit = await within(args.join(" "), 40_000, gatehouse.exit);
   return { ...exit, stdout: gatehouse.stdout(), stderr: gatehouse.stderr() };
 }
 
 /** Resolves with the log line once it is there. */
 export function logged(gatehouse: GatehouseProcess, message: string): Promise<LogLine> {
-  return until(`"${message}" in the log`, () => gatehouse.logs.find(({ msg }) => msg === message), 20_000);
+  return until(`"${message}" in the log`, () => gatehouse.logs.find(({ msg }) => msg === message));
 }
 
 const listening = async (gatehouse: GatehouseProcess) => String((await logged(gatehouse, "listening")).url);

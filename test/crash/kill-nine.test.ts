@@ -61,7 +61,7 @@ async function client(sessions: Sessions, known: Known[], onAcknowledged: () => 
 /** Runs clients against the server and kills it at a moment nobody chose. */
 async function killUnderLoad(server: ServingProcess): Promise<Known[]> {
   const known: Known[] = [];
-  const killAfter = 50 + Math.floor(Math.random() * 200);
+  const killAfter = 50 + Math.floor(Math.random() * 100);
   let acknowledged = 0;
   const onAcknowledged = () => {
     acknowledged += 1;
@@ -106,7 +106,7 @@ describe.each(engines)("a server on %s, killed under load", (engine) => {
   });
   afterEach(() => database.remove());
 
-  it("has forgotten nothing it acknowledged, round after round", { timeout: 60_000 }, async () => {
+  it("has forgotten nothing it acknowledged, round after round", { timeout: 120_000 }, async () => {
     const environment = { ...environmentOf(database.config), GATEHOUSE_LOG_LEVEL: "info" };
     const known: Known[] = [];
     let server = await serveGatehouse(environment);
@@ -137,6 +137,7 @@ describe("a server killed during its first start on an embedded database", () =>
 
   it.each(["pglite", "pglite/PG_VERSION", "master-key", "admin-token"])(
     "starts again after it got as far as %s",
+    { timeout: 120_000 },
     async (file) => {
       const environment: Record<string, string> = {
         GATEHOUSE_LISTEN: "127.0.0.1:0",

@@ -23,7 +23,7 @@ const TOO_LONG = "x".repeat(201);
 
 type Context = {
   cast: Cast;
-  /** A session of the login client's, made for this row. */
+  /** A session of the login client's; made for this row, if the row changes it. */
   session: { id: string; token: string };
 };
 
@@ -243,6 +243,21 @@ const table: Row[] = [
 /** HTTP status of a gRPC code on Connect and REST. */
 const httpStatuses: Record<number, number> = { 3: 400, 5: 404, 7: 403, 16: 401 };
 
+type MadeSession = Context["session"];
+
+async function newSession(client: WireClient, endpoint: Endpoint): Promise<MadeSession> {
+  const { response } = await client.send(endpoint, "CreateSession", {});
+  return { id: response!.sessionId as string, token: response!.sessionToken as string };
+}
+
+/** One session for all calls that change none. */
+const untouchedSessions = new Map<string, Promise<MadeSession>>();
+function untouched(client: WireClient, endpoint: Endpoint): Promise<MadeSession> {
+  const made = untouchedSessions.get(endpoint.url) ?? newSession(client, endpoint);
+  untouchedSessions.set(endpoint.url, made);
+  return made;
+}
+
 async function expectRow(
   row: Row,
   client: WireClient,
@@ -252,10 +267,10 @@ async function expectRow(
 ): Promise<Reply> {
   const { cast, url } = house;
   const asLoginClient: Endpoint = { url, authorization: by("loginClient")(cast) };
-  const made = await setUp.send(asLoginClient, "CreateSession", {});
+  const changes = row.outcome === "is done" || row.outcome === "ignores a wrong token";
   const context: Context = {
     cast,
-    session: { id: made.response?.sessionId as string, token: made.response?.sessionToken as string },
+    session: changes ? await newSession(setUp, asLoginClient) : await untouched(setUp, asLoginClient),
   };
   await row.before?.(context, (request) => setUp.send(asLoginClient, "CreateSession", request));
   const reply = await client.send(
@@ -319,15 +334,17 @@ describe.each(engines)("the session service on %s", (engine) => {
     },
   );
 
-  describe.each(wireClients(older).map((client) => [client.name, client] as const))(
-    "in its older version, to %s",
-    (name, client) => {
-      const rest = name === "REST";
-      test.each(table.map((row) => [row.rpc, row.outcome, row] as const))("%s %s", async (_, __, row) => {
-        expectHeaders(await expectRow(row, client, setUp, house, rest), rest);
-      });
-    },
-  );
+  // The same implementation behind another name: three clients show that nothing got lost on the way.
+  describe.each(
+    wireClients(older)
+      .filter(({ name }) => /^@zitadel|REST/.test(name))
+      .map((client) => [client.name, client] as const),
+  )("in its older version, to %s", (name, client) => {
+    const rest = name === "REST";
+    test.each(table.map((row) => [row.rpc, row.outcome, row] as const))("%s %s", async (_, __, row) => {
+      expectHeaders(await expectRow(row, client, setUp, house, rest), rest);
+    });
+  });
 
   describe("X-023: the same call over every protocol", () => {
     const clients = wireClients(currentVersion);
@@ -420,15 +437,21 @@ describe("programs we did not write", () => {
       (rpc === "CreateSession" && /invalid|credential|wrong password/.test(outcome)),
   );
 
-  const variants: [BufProtocol, "files" | "reflection"][] = [
-    ["grpc", "files"],
-    ["grpcweb", "files"],
-    ["connect", "files"],
-    ["grpc", "reflection"],
+  // Every run of buf is a process of its own: the whole walk once, then what differs between protocols.
+  const short = walk.filter(
+    ({ rpc, outcome }) =>
+      (rpc === "GetSession" && outcome === "is done") || outcome.includes("wrong password"),
+  );
+  const variants: [BufProtocol, "files" | "reflection", Row[]][] = [
+    ["grpc", "files", walk],
+    ["grpcweb", "files", short],
+    ["connect", "files", short],
+    ["grpc", "reflection", short],
   ];
-  test.each(variants)("buf curl speaks %s with a schema from %s", async (protocol, schema) => {
+  test.each(variants)("buf curl speaks %s with a schema from %s", async (protocol, schema, rows) => {
+    expect(rows.length).toBeGreaterThanOrEqual(2);
     const client = bufCurl(protocol, schema);
-    for (const row of walk) await expectRow(row, client, setUp, house, false);
+    for (const row of rows) await expectRow(row, client, setUp, house, false);
   });
 
   test("curl speaks REST", async () => {
