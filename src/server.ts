@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
@@ -8,26 +7,25 @@ import {
   newPersonalAccessToken,
   personalAccessTokenDigest,
 } from "./auth/personal-access-token.ts";
-import { type Config, ConfigError, withoutPassword } from "./config.ts";
+import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { createPasswordHasher } from "./crypto/password-hasher.ts";
 import { ensureInstance } from "./first-start.ts";
 import type { OrganizationDependencies } from "./organization/dependencies.ts";
 import { projections } from "./projections/projections.ts";
-import { rebuildProjections, type Verification, verifyProjections } from "./projections/replay.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
 import { callerOfSession } from "./session/session-credential.ts";
 import { isSessionToken, SessionTokens } from "./session/session-token.ts";
 import { AdministratorRepository } from "./storage/administrator-repository.ts";
 import { CallerRepository } from "./storage/caller-repository.ts";
-import { DataDirectory } from "./storage/data-directory.ts";
-import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.ts";
+import type { DataDirectory } from "./storage/data-directory.ts";
+import type { OpenDatabase } from "./storage/database.ts";
 import { EventRepository } from "./storage/event-repository.ts";
-import { migrate } from "./storage/migrate.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "./storage/personal-access-token-repository.ts";
 import { SessionRepository } from "./storage/session-repository.ts";
 import { UserRepository } from "./storage/user-repository.ts";
+import { masterKeyOf, migrateAtLeisure, type OpenedStore, openDatabase, type Progress } from "./store.ts";
 import { type ConnectHandler, createConnectHandler } from "./transport/connect-handler.ts";
 import { createCors } from "./transport/cors.ts";
 import { toConnectError } from "./transport/error-mapping.ts";
@@ -41,8 +39,6 @@ import { listen } from "./transport/listener.ts";
 import { registerServices, type ServiceDependencies } from "./transport/services.ts";
 import type { UserDependencies } from "./user/dependencies.ts";
 import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
-
-export type Progress = (step: string) => void;
 
 export type RunningServer = {
   /** Where clients reach it on this machine, `http://127.0.0.1:8080`. */
@@ -103,68 +99,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   }
 }
 
-/** The database without a server around it, for the command line. */
-export type Store = {
-  migrate(onProgress?: Progress): Promise<{ applied: string[] }>;
-  verifyProjections(): Promise<Verification>;
-  rebuildProjections(): Promise<{ rebuilt: number }>;
-  close(): Promise<void>;
-};
-
-/** @throws DomainError `storage.unavailable`, `storage.locked` if a server has the embedded database open */
-export async function openStore(config: Config, onProgress?: Progress): Promise<Store> {
-  const { db, close } = await openDatabase(config, { onProgress });
-  return {
-    migrate: async (progress) => ({ applied: await migrate(db, progress) }),
-    verifyProjections: () => verifyProjections(db, projections),
-    rebuildProjections: () => rebuildProjections(db, projections),
-    close,
-  };
-}
-
-type Opened = OpenDatabase & { directory: DataDirectory; description: string };
-
-async function openDatabase(
-  config: Config,
-  { onProgress, answerTimeoutMs }: { onProgress?: Progress | undefined; answerTimeoutMs?: number },
-): Promise<Opened> {
-  const directory = new DataDirectory(config.dataDir);
-  if (config.databaseUrl !== undefined) {
-    const opened = openPostgres(config.databaseUrl, {
-      poolSize: config.databasePoolSize,
-      ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
-    });
-    return { ...opened, directory, description: `PostgreSQL ${withoutPassword(config.databaseUrl)}` };
-  }
-  await directory.create();
-  directory.lock();
-  onProgress?.("opening the embedded database");
-  const opened = await openPglite(directory.databasePath).catch((error) => {
-    directory.unlock();
-    throw error;
-  });
-  return {
-    ...opened,
-    directory,
-    description: `PGlite in ${directory.databasePath}`,
-    close: async () => {
-      await opened.close();
-      directory.unlock();
-    },
-  };
-}
-
-// A migration takes the time it takes, and so does waiting for another node's: not on connections with a time limit.
-async function migrateAtLeisure(config: Config, { db }: OpenDatabase, onProgress?: Progress): Promise<void> {
-  if (config.databaseUrl === undefined) return void (await migrate(db, onProgress));
-  const unhurried = openPostgres(config.databaseUrl, { poolSize: 1 });
-  try {
-    await migrate(unhurried.db, onProgress);
-  } finally {
-    await unhurried.close();
-  }
-}
-
 /** The token kept in the data directory, if it is one of this database: the directory may have served another. */
 async function validAdminToken(
   callers: CallerRepository,
@@ -172,16 +106,6 @@ async function validAdminToken(
 ): Promise<string | undefined> {
   const token = await directory.keptAdminToken();
   return token && (await callers.tokenOwner(personalAccessTokenDigest(token))) ? token : undefined;
-}
-
-async function masterKeyOf(config: Config, directory: DataDirectory): Promise<Uint8Array> {
-  if (config.masterKey !== undefined) return config.masterKey;
-  if (config.databaseUrl !== undefined) {
-    throw new ConfigError(
-      "GATEHOUSE_MASTER_KEY must be given with a PostgreSQL database: 64 hexadecimal characters",
-    );
-  }
-  return directory.masterKey(() => randomBytes(32));
 }
 
 function compose(config: Config, { db, engine }: OpenDatabase, masterKey: Uint8Array, clock: () => Date) {
@@ -227,7 +151,7 @@ async function serve(
   config: Config,
   dependencies: ServiceDependencies,
   callers: CallerRepository,
-  { db, description, close }: Opened,
+  { db, description, close }: OpenedStore,
   logger: Logger,
 ): Promise<RunningServer> {
   const serving = new Serving();
@@ -262,9 +186,8 @@ async function serve(
       ? { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) }
       : undefined;
   const { host, port } = config.listen;
-  const listener = await listen({ host: host ?? "::", port, handler, logger, ...(tls ? { tls } : {}) });
-  const shown =
-    host === undefined ? "localhost" : listener.host.includes(":") ? `[${listener.host}]` : listener.host;
+  const listener = await listen({ host, port, handler, logger, ...(tls ? { tls } : {}) });
+  const shown = host === undefined ? "localhost" : host.includes(":") ? `[${host}]` : host;
   return {
     url: `${tls ? "https" : "http"}://${shown}:${listener.port}`,
     database: description,

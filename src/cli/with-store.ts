@@ -1,6 +1,6 @@
 import type { Flags, OptionName } from "../config.ts";
 import { loadConfig } from "../config.ts";
-import type { Store } from "../server.ts";
+import type { Store } from "../store.ts";
 import { printProgress, silentProgress } from "./progress.ts";
 
 /** The options of commands that open the database and serve nobody. */
@@ -15,7 +15,7 @@ export async function withStore<T>(
   work: (store: Store, onProgress: (step: string) => void) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig(process.env, flags, { serving: false });
-  const { openStore } = await import("../server.ts");
+  const { openStore } = await import("../store.ts");
   const progress = process.stderr.isTTY ? printProgress(process.stderr) : silentProgress;
   try {
     const store = await openStore(config, progress.step);

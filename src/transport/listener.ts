@@ -6,7 +6,8 @@ import type { Logger } from "pino";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 export type ListenOptions = {
-  host: string;
+  /** Undefined: every interface, over IPv6 too where the machine has it. */
+  host: string | undefined;
   /** 0 picks a free port. */
   port: number;
   /** PEM; without it the port is cleartext. */
@@ -27,7 +28,6 @@ export type ListenOptions = {
 };
 
 export type Listener = {
-  readonly host: string;
   readonly port: number;
   /**
    * Takes no more connections or requests, answers what was accepted, and cuts what is left after `graceMs`.
@@ -166,7 +166,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   let closed: Promise<void> | undefined;
   return {
-    host: options.host,
     port,
     close: (graceMs) => {
       closed ??= close(graceMs);

@@ -80,8 +80,8 @@ function authorized(
   proof: PasswordProof | undefined,
 ): UserState {
   if (proof && "verificationCode" in proof) {
-    // The code is all it takes, so a wrong user must not tell more than a wrong code does.
-    if (user !== undefined && userExists(user)) return user;
+    // The code is all it takes, so a wrong user must not tell more than a wrong code does. A service account is one too.
+    if (user !== undefined && userExists(user) && user.type === "human") return user;
     throw new DomainError(
       mayAct(caller, user, "user.write") ? "user.password_user_not_found" : "user.password_code_missing",
     );

@@ -1,0 +1,95 @@
+import { randomBytes } from "node:crypto";
+import { type Config, ConfigError, withoutPassword } from "./config.ts";
+import { projections } from "./projections/projections.ts";
+import { rebuildProjections, type Verification, verifyProjections } from "./projections/replay.ts";
+import { DataDirectory } from "./storage/data-directory.ts";
+import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.ts";
+import { migrate } from "./storage/migrate.ts";
+
+/** Hears what takes a while: "applying 4 migrations". */
+export type Progress = (step: string) => void;
+
+/** The database without a server around it, for the command line. */
+export type Store = {
+  migrate(onProgress?: Progress): Promise<{ applied: string[] }>;
+  verifyProjections(): Promise<Verification>;
+  rebuildProjections(): Promise<{ rebuilt: number }>;
+  close(): Promise<void>;
+};
+
+/** @throws DomainError `storage.unavailable`, `storage.locked` if a server has the embedded database open */
+export async function openStore(config: Config, onProgress?: Progress): Promise<Store> {
+  const { db, close } = await openDatabase(config, { onProgress });
+  return {
+    migrate: async (progress) => ({ applied: await migrate(db, progress) }),
+    verifyProjections: () => verifyProjections(db, projections),
+    rebuildProjections: () => rebuildProjections(db, projections),
+    close,
+  };
+}
+
+/** An open database, where it is in words, and the directory its secrets are kept in. */
+export type OpenedStore = OpenDatabase & { directory: DataDirectory; description: string };
+
+/**
+ * Opens the database the configuration names: PostgreSQL, or the embedded one under a lock.
+ * @throws DomainError `storage.locked` if another process has the data directory open
+ */
+export async function openDatabase(
+  config: Config,
+  { onProgress, answerTimeoutMs }: { onProgress?: Progress | undefined; answerTimeoutMs?: number },
+): Promise<OpenedStore> {
+  const directory = new DataDirectory(config.dataDir);
+  if (config.databaseUrl !== undefined) {
+    const opened = openPostgres(config.databaseUrl, {
+      poolSize: config.databasePoolSize,
+      ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+    });
+    return { ...opened, directory, description: `PostgreSQL ${withoutPassword(config.databaseUrl)}` };
+  }
+  await directory.create();
+  directory.lock();
+  onProgress?.("opening the embedded database");
+  const opened = await openPglite(directory.databasePath).catch((error) => {
+    directory.unlock();
+    throw error;
+  });
+  return {
+    ...opened,
+    directory,
+    description: `PGlite in ${directory.databasePath}`,
+    close: async () => {
+      await opened.close();
+      directory.unlock();
+    },
+  };
+}
+
+// A migration takes the time it takes, and so does waiting for another node's: not on connections with a time limit.
+export async function migrateAtLeisure(
+  config: Config,
+  { db }: OpenDatabase,
+  onProgress?: Progress,
+): Promise<void> {
+  if (config.databaseUrl === undefined) return void (await migrate(db, onProgress));
+  const unhurried = openPostgres(config.databaseUrl, { poolSize: 1 });
+  try {
+    await migrate(unhurried.db, onProgress);
+  } finally {
+    await unhurried.close();
+  }
+}
+
+/**
+ * The configured master key, or the embedded server's own, made at its first start.
+ * @throws ConfigError with PostgreSQL and no key: another one would make every token and secret unreadable
+ */
+export async function masterKeyOf(config: Config, directory: DataDirectory): Promise<Uint8Array> {
+  if (config.masterKey !== undefined) return config.masterKey;
+  if (config.databaseUrl !== undefined) {
+    throw new ConfigError(
+      "GATEHOUSE_MASTER_KEY must be given with a PostgreSQL database: 64 hexadecimal characters",
+    );
+  }
+  return directory.masterKey(() => randomBytes(32));
+}
