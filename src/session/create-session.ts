@@ -4,6 +4,7 @@ import { DomainError } from "../errors.ts";
 import type { Details } from "../storage/details.ts";
 import { verifyOnce } from "../user/password-check.ts";
 import { changeSession, type SessionChanges } from "./change-session.ts";
+import { checkedUser, turnOf } from "./checks/turn.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
 import { mayCreate } from "./permissions.ts";
@@ -30,13 +31,10 @@ export async function createSession(
   };
   const sessionId = uuidV7();
   const verify = verifyOnce(dependencies);
-  const { details, token } = await dependencies.events.decide(contendedUser(command) ?? sessionId, () =>
-    changeSession(dependencies, caller, initialSession(sessionId), [added], command, verify),
+  const { details, token } = await dependencies.events.decide(
+    checkedUser(command.checks) ?? sessionId,
+    () => changeSession(dependencies, caller, initialSession(sessionId), [added], command, verify),
+    turnOf(command.checks),
   );
   return { sessionId, token: token!, details };
-}
-
-/** A session that does not exist yet is contended by nobody; the user whose attempts are counted may be. */
-function contendedUser({ checks: { user } }: CreateSession): string | undefined {
-  return user && ("userId" in user ? user.userId : user.loginName);
 }

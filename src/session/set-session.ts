@@ -2,6 +2,7 @@ import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { verifyOnce } from "../user/password-check.ts";
 import { type ChangedSession, changeSession, type SessionChanges } from "./change-session.ts";
+import { checkedUser, turnOf } from "./checks/turn.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayChange } from "./permissions.ts";
 import { standing } from "./session.ts";
@@ -15,13 +16,13 @@ export type SetSession = SessionChanges & { sessionId: string; token: string };
  * @throws DomainError `auth.permission_denied`; `session.not_found` for callers who may change any session;
  *   `session.terminated`, `session.expired`; what the checks refuse
  */
-export function setSession(
+export async function setSession(
   dependencies: SessionDependencies,
   caller: Caller,
   command: SetSession,
 ): Promise<ChangedSession> {
   const verify = verifyOnce(dependencies);
-  return dependencies.events.decide(command.sessionId, async () => {
+  const attempt = async () => {
     const record = await dependencies.sessions.find(command.sessionId);
     if (!mayChange(caller, record?.session)) throw new DomainError("auth.permission_denied");
     if (record === undefined) throw new DomainError("session.not_found");
@@ -34,5 +35,16 @@ export function setSession(
     if (stands === "ended") throw new DomainError("session.terminated");
     if (stands === "expired") throw new DomainError("session.expired");
     return changeSession(dependencies, caller, session, [], command, verify);
-  });
+  };
+  const contended = await contendedAggregate(dependencies, command);
+  return dependencies.events.decide(contended, attempt, turnOf(command.checks));
+}
+
+/** The session; for a password check its user, whose attempts are counted. */
+async function contendedAggregate(
+  { sessions }: SessionDependencies,
+  { sessionId, checks }: SetSession,
+): Promise<string> {
+  if (checks.password === undefined) return sessionId;
+  return checkedUser(checks) ?? (await sessions.find(sessionId))?.session.userId ?? sessionId;
 }

@@ -58,10 +58,15 @@ export class EventRepository {
    * aggregate, and newcomers queue up behind them, so that a burst on one session or user finishes in the order it came
    * and whose turn it is has hardly a rival left.
    * @param key the contended aggregate
+   * @param options.inTurn no optimistic try, for an attempt too costly to lose
    * @throws DomainError `storage.conflict` (ABORTED) after {@link MAX_ATTEMPTS} lost races
    */
-  async decide<T>(key: string, attempt: () => Promise<T>): Promise<T> {
-    if (!this.#turns.has(key)) {
+  async decide<T>(
+    key: string,
+    attempt: () => Promise<T>,
+    { inTurn = false }: { inTurn?: boolean } = {},
+  ): Promise<T> {
+    if (!inTurn && !this.#turns.has(key)) {
       try {
         return await attempt();
       } catch (error) {

@@ -90,14 +90,21 @@ export async function serveGatehouse(environment: Record<string, string>): Promi
   return { ...gatehouse, url, port: Number(new URL(url).port) };
 }
 
-/** Any other command, to its end. */
+/**
+ * Any command, to its end.
+ * @returns `stderr` without the lines that tell how far it got
+ */
 export async function runGatehouse(
   args: string[],
   environment: Record<string, string>,
 ): Promise<Exit & { stdout: string; stderr: string }> {
   const gatehouse = spawnGatehouse(args, environment);
   const exit = await within(args.join(" "), 40_000, gatehouse.exit);
-  return { ...exit, stdout: gatehouse.stdout(), stderr: gatehouse.stderr() };
+  return {
+    ...exit,
+    stdout: gatehouse.stdout(),
+    stderr: gatehouse.stderr().replace(/^.*… (done in|failed after) .*\n/gm, ""),
+  };
 }
 
 /** Resolves with the log line once it is there. */

@@ -41,10 +41,9 @@ describe.each(engines)("a burst on one aggregate on %s", (engine) => {
       Array.from({ length: 200 }, (_, index) => sessions.set(id, metadata("change", String(index)))),
     );
     const tokens = answers.map(tokenOf);
-    const valid: string[] = [];
-    for (const each of [token, ...tokens]) {
-      if ((await sessions.get(id, each)).code === "ok") valid.push(each);
-    }
+    const all = [token, ...tokens];
+    const reads = await Promise.all(all.map((each) => sessions.get(id, each)));
+    const valid = all.filter((_, index) => reads[index]!.code === "ok");
     const { session } = (await sessions.get(id)).body as { session: { sequence: string; metadata: object } };
     // session.added and its token, then metadata and token 200 times.
     expect(session.sequence).toBe("402");
@@ -53,8 +52,8 @@ describe.each(engines)("a burst on one aggregate on %s", (engine) => {
     expect(session.metadata).toEqual(metadata("change", String(tokens.indexOf(valid[0]!))).metadata);
   });
 
-  it("checks a user in 50 sessions at once, and none of them is told to try again", async () => {
-    const ids = await Promise.all(Array.from({ length: 50 }, async () => (await created(sessions)).id));
+  it("checks a user in 20 sessions at once, and none of them is told to try again", async () => {
+    const ids = await Promise.all(Array.from({ length: 20 }, async () => (await created(sessions)).id));
     const checks = { user: { userId: bystander }, password: { password: PASSWORD } };
     const answers = await Promise.all(ids.map((id) => sessions.set(id, { checks })));
     expect(answers.map(({ code }) => code)).toEqual(ids.map(() => "ok"));
@@ -67,16 +66,13 @@ describe.each(engines)("a burst on one aggregate on %s", (engine) => {
     const wrong = answers.filter(({ code }) => code === "invalid_argument");
     const others = answers.filter(({ code }) => code !== "invalid_argument");
     const locked = "failed_precondition: Errors.User.NotActive (SESSION-Gj4ko)";
-    // More checks at once than may wait: refused before anything was looked at.
-    const overload = "resource_exhausted: too many password checks at once, try again";
 
     expect(wrong.map(failedAttempts).sort()).toEqual([1, 2, 3, 4, 5]);
     expect(new Set(wrong.map(({ message }) => message))).toEqual(
       new Set(["password is invalid (COMMAND-3M0fs)"]),
     );
     const refusals = new Set(others.map(({ code, message }) => `${code}: ${message}`));
-    expect(refusals).toContain(locked);
-    expect([...refusals].filter((refusal) => refusal !== locked && refusal !== overload)).toEqual([]);
+    expect([...refusals]).toEqual([locked]);
     const events = await eventTypes(server.database, "user", target);
     expect(count(events, "user.human.password.check.failed")).toBe(MAX_ATTEMPTS);
     expect(count(events, "user.locked")).toBe(1);

@@ -1,17 +1,7 @@
-import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createTestDatabase, engines, type TestDatabase } from "../support/databases.ts";
-import {
-  environmentOf,
-  runGatehouse,
-  type ServingProcess,
-  serveGatehouse,
-  spawnGatehouse,
-} from "./gatehouse-process.ts";
-import { until, within } from "./poll.ts";
+import { environmentOf, runGatehouse, type ServingProcess, serveGatehouse } from "./gatehouse-process.ts";
+import { within } from "./poll.ts";
 import { created, type Details, detailsOf, metadata, Sessions, tokenOf } from "./session-calls.ts";
 
 /** What the clients know of a session: what was acknowledged, and what was asked when the server died. */
@@ -125,32 +115,4 @@ describe.each(engines)("a server on %s, killed under load", (engine) => {
     expect(differences).toEqual([]);
     expect(aggregates).toBeGreaterThanOrEqual(known.length);
   });
-});
-
-describe("a server killed during its first start on an embedded database", () => {
-  let directory: string;
-
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "gatehouse-first-start-"));
-  });
-  afterEach(() => rm(directory, { recursive: true, force: true }));
-
-  it.each(["pglite", "pglite/PG_VERSION", "master-key", "admin-token"])(
-    "starts again after it got as far as %s",
-    { timeout: 120_000 },
-    async (file) => {
-      const environment: Record<string, string> = {
-        GATEHOUSE_LISTEN: "127.0.0.1:0",
-        GATEHOUSE_LOG_FORMAT: "json",
-        GATEHOUSE_DATA_DIR: directory,
-      };
-      const first = spawnGatehouse(["serve"], environment);
-      await until(`${file} to be there`, () => existsSync(join(directory, file)));
-      await first.kill();
-      const second = await serveGatehouse(environment);
-      const { adminTokenFile } = second.logs.find(({ msg }) => msg === "listening")!;
-      expect(adminTokenFile).toBe(join(directory, "admin-token"));
-      await second.kill();
-    },
-  );
 });

@@ -479,7 +479,7 @@ function restReply(
 }
 
 /** An envelope of gRPC and gRPC-Web. */
-export function frame(message: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
+function frame(message: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(5 + message.length);
   bytes[0] = flags;
   new DataView(bytes.buffer).setUint32(1, message.length);

@@ -377,6 +377,14 @@ describe.each(engines)("CreateSession on %s", (engine) => {
     }
   });
 
+  test("a metadata value of 64 KiB is taken, and of a byte more refused by the name of its field", async () => {
+    const { sessionId } = await client.createSession({ metadata: { a: new Uint8Array(65_536).fill(7) } });
+    expect((await read(sessionId)).metadata.a).toHaveLength(65_536);
+    const { code, message } = await createRefused({ metadata: { a: new Uint8Array(65_537) } });
+    expect(code).toBe(Code.InvalidArgument);
+    expect(message).toMatch(/^invalid CreateSessionRequest\.Metadata\[a\]: /);
+  });
+
   describe("a lifetime", () => {
     test.each([
       ["of an hour", durationFromMs(3_600_000), 3_600_000],
@@ -422,6 +430,15 @@ describe.each(engines)("CreateSession on %s", (engine) => {
     test("S-224: with nothing in it is not shown", async () => {
       expect(await userAgentOf({})).toBeUndefined();
     });
+    test("of 64 headers is taken, and of 65 refused", async () => {
+      const header = (count: number) =>
+        Object.fromEntries(Array.from({ length: count }, (_, at) => [`header-${at}`, { values: ["x"] }]));
+      expect(Object.keys((await userAgentOf({ header: header(64) }))!.header)).toHaveLength(64);
+      expect(await createRefused({ userAgent: { header: header(65) } })).toMatchObject({
+        code: Code.InvalidArgument,
+        id: "GATE-Us3ra",
+      });
+    });
     test("with an empty fingerprint shows that it is empty", async () => {
       expect((await userAgentOf({ fingerprintId: "" }))!.fingerprintId).toBe("");
     });
@@ -463,13 +480,23 @@ describe.each(engines)("CreateSession on %s", (engine) => {
     expect(user.at(-1)).toMatchObject({ type: "user.human.password.check.succeeded" });
   });
 
-  test("S-080: a database that fails is an internal error, not a session, and says nothing of itself", async () => {
+  test("S-080, S-084: a database that fails is an internal error, changes nothing, and says nothing of itself", async () => {
+    const { sessionId } = await client.createSession({});
     await house.operate(({ db }) => sql`ALTER TABLE events RENAME TO events_gone`.execute(db));
-    const refusal = await refusalOf(client.createSession({}));
+    const refusals = [
+      await refusalOf(client.createSession({})),
+      await refusalOf(client.setSession({ sessionId, lifetime: { seconds: 60n } })),
+      await refusalOf(client.deleteSession({ sessionId })),
+    ];
     await house.operate(({ db }) => sql`ALTER TABLE events_gone RENAME TO events`.execute(db));
-    expect(refusal).toEqual({
-      code: Code.Internal,
-      message: expect.stringMatching(/^internal error, request [0-9a-f-]{36}$/),
-    });
+    for (const refusal of refusals) {
+      expect(refusal).toEqual({
+        code: Code.Internal,
+        message: expect.stringMatching(/^internal error, request [0-9a-f-]{36}$/),
+      });
+    }
+    const session = await read(sessionId);
+    expect(session.sequence).toBe(2n);
+    expect(session.expirationDate).toBeUndefined();
   });
 });

@@ -94,7 +94,7 @@ describe.each(engines)("the state of a user on %s", (engine) => {
   const wrongPassword = (id: string) => refusalOf(newSession(id, WRONG_PASSWORD));
 
   describe.each(protocols)("over %s", (protocol) => {
-    test.each(transitions)("%s, %s: %o", async (state, act, outcome) => {
+    test.each(transitions)("%s, %s: %j", async (state, act, outcome) => {
       const call = asking(house, cast.owner, protocol);
       const userId = await newBot();
       for (const earlier of states[state].by) await call(earlier, { userId });
@@ -127,10 +127,9 @@ describe.each(engines)("the state of a user on %s", (engine) => {
     test(`ends every session for good${wayBack ? `, also after ${wayBack}` : ""}`, async () => {
       const userId = await newPerson();
       const sessions = [await newSession(userId), await newSession(userId)];
-      const [{ sessionId, sessionToken }] = sessions as [(typeof sessions)[0]];
       const untouched = await newSession(await newPerson());
       const owner = house.as(cast.owner);
-      const self = asking(house, { token: sessionToken });
+      const self = asking(house, { token: sessions[0]!.sessionToken });
       const listed = async () =>
         (await owner.listSessions({ queries: [{ query: { case: "userIdQuery", value: { id: userId } } }] }))
           .details!.totalResult;
@@ -164,7 +163,6 @@ describe.each(engines)("the state of a user on %s", (engine) => {
         expect((await owner.getSession({ sessionId: again.sessionId })).session!.id).toBe(again.sessionId);
         expect(await listed()).toBe(1n);
       }
-      expect(sessionId).not.toBe(untouched.sessionId);
       expect((await owner.getSession({ sessionId: untouched.sessionId })).session!.id).toBe(
         untouched.sessionId,
       );

@@ -467,6 +467,33 @@ describe.each(engines)("users on %s", (engine) => {
     });
   });
 
+  describe("an id that is a word of the paths", () => {
+    test.each(["new", "human", "pats", "search", "lock"])(
+      "%s is an id like any other over REST",
+      async (userId) => {
+        await addBot(userId);
+        const rest = asking(house, cast.owner, "REST");
+        expect((await rest("GetUserByID", { userId })).user).toMatchObject({ userId });
+        await rest("UpdateUser", { userId, machine: { name: "changed" } });
+        expect((await read(userId)).machine).toMatchObject({ name: "changed" });
+        expect(await refusal(rest("UpdateHumanUser", { userId }))).toMatchObject({ id: "GATE-Us3rt" });
+        expect(await refusal(rest("SetPassword", { userId }))).toMatchObject({ id: "COMMAND-G8dh3" });
+        for (const act of ["LockUser", "UnlockUser", "DeactivateUser", "ReactivateUser"] as const) {
+          expect(await rest(act, { userId })).toHaveProperty("details");
+        }
+        const { tokenId } = await rest("AddPersonalAccessToken", {
+          userId,
+          expirationDate: "2100-01-01T00:00:00Z",
+        });
+        expect(await rest("RemovePersonalAccessToken", { userId, tokenId: tokenId! })).toEqual({
+          deletionDate: time,
+        });
+        expect(await rest("DeleteUser", { userId })).toHaveProperty("details");
+        expect(await refusal(rest("GetUserByID", { userId }))).toEqual(notFound);
+      },
+    );
+  });
+
   describe("who is refused leaves nothing behind", () => {
     const word = (password: string) => ({ password: { password } });
     const hash = (text: string) => ({ hashedPassword: { hash: text } });
@@ -508,7 +535,7 @@ describe.each(engines)("users on %s", (engine) => {
         { totpSecret: "JBSWY3DPEHPK3PXP" },
         refused(Code.Unimplemented, "totp_secret is not available yet", "GATE-Us3rf"),
       ],
-    ])("for %o", async (human, expected) => {
+    ])("for %j", async (human, expected) => {
       const userId = "refused";
       const before = (await ask("ListUsers")).details as JsonObject;
       expect(
@@ -870,6 +897,42 @@ describe.each(engines)("users on %s", (engine) => {
       expect(await having("red")).toEqual(["meta-human"]);
       expect(await having("blue")).toEqual(["meta-bot"]);
       expect(await having("green")).toEqual(["meta-bot"]);
+    });
+
+    test("may have any key, and no more than sixty-four of them", async () => {
+      const entries = (count: number) =>
+        Array.from({ length: count }, (_, index) => ({ key: `key-${index}`, value: "dg==" }));
+      await addBot("meta-keys", { metadata: [{ key: "__proto__", value: "MQ==" }, ...entries(63)] });
+      expect(await having("__proto__")).toEqual(["meta-keys"]);
+      const one = (key: string, value: string) =>
+        ask("UpdateUser", { userId: "meta-keys", metadata: [{ key, value }] });
+      expect(await refusal(one("constructor", "MQ=="))).toEqual(
+        invalid("metadata exceeds 64 keys or 1 MiB in all", "GATE-Met4u"),
+      );
+      await one("__proto__", "");
+      expect(await having("__proto__")).toEqual([]);
+      await one("constructor", "MQ==");
+      expect(await having("constructor")).toEqual(["meta-keys"]);
+    });
+
+    test("are searched by key, which no character of a pattern means more to than itself", async () => {
+      await addBot("meta-a", { metadata: [{ key: "rate_50%", value: "MQ==" }] });
+      await addBot("meta-b", { metadata: [{ key: "rateX500", value: "MQ==" }] });
+      const by = async (key: string, method: string) =>
+        idsOf(
+          (
+            await ask("ListUsers", {
+              query: { asc: true },
+              queries: [{ metadataKeyFilter: { key, method: `TEXT_FILTER_METHOD_${method}` } }],
+            })
+          ).result,
+          "userId",
+        );
+      expect(await by("rate", "STARTS_WITH")).toEqual(["meta-a", "meta-b"]);
+      expect(await by("rate_", "STARTS_WITH")).toEqual(["meta-a"]);
+      expect(await by("50%", "ENDS_WITH")).toEqual(["meta-a"]);
+      expect(await by("RATE_50%", "EQUALS")).toEqual([]);
+      expect(await by("RATE_50%", "EQUALS_IGNORE_CASE")).toEqual(["meta-a"]);
     });
   });
 

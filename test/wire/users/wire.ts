@@ -204,14 +204,16 @@ async function overGrpc(...[url, token, method, request, headers]: Parameters<Se
     clients.get(key) ??
     (createClientFor(service)(createServerTransport(token ?? "", { baseUrl: url })) as unknown as Calls);
   clients.set(key, calls);
+  const message = fromJson(descriptor.input, request);
   try {
-    const answer = await calls[descriptor.localName]!(fromJson(descriptor.input, request), { headers });
+    const answer = await calls[descriptor.localName]!(message, { headers });
     return toJson(descriptor.output, answer) as JsonObject;
   } catch (error) {
-    const { code, rawMessage: message, details } = ConnectError.from(error);
+    if (!(error instanceof ConnectError)) throw error;
+    const { code, rawMessage, details } = error;
     throw new Refused({
       code,
-      message,
+      message: rawMessage,
       ...fromDetails(details.filter((detail): detail is IncomingDetail => "type" in detail)),
     });
   }
