@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { PGlite } from "@electric-sql/pglite";
 import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import pg from "pg";
 import { translateDatabaseError } from "./database-errors.ts";
@@ -67,7 +68,8 @@ export async function openPglite(directory?: string, loadDataDir?: Blob): Promis
       : await createdWhole(directory, () =>
           PGlite.create({ dataDir: directory, ...(loadDataDir && { loadDataDir }) }),
         );
-  const db = new Kysely<Database>({ dialect: new PGliteDialect({ pglite }), plugins: [camelCase()] });
+  const dialect = new PGliteDialect({ pglite: withoutValuesInErrors(pglite) });
+  const db = new Kysely<Database>({ dialect, plugins: [camelCase()] });
   return {
     db,
     engine: "pglite",
@@ -76,6 +78,25 @@ export async function openPglite(directory?: string, loadDataDir?: Blob): Promis
       if (!pglite.closed) await pglite.close();
     },
   };
+}
+
+type Queries = Pick<PGlite, "query">;
+
+/** PGlite's errors carry the statement and its parameters, hashes and digests among them, and errors are logged. */
+function withoutValuesInErrors(pglite: PGlite): PGlite {
+  const guard = <Q extends Queries>(queries: Q): Q => {
+    const query = queries.query.bind(queries);
+    queries.query = ((...parameters: Parameters<typeof query>) =>
+      query(...parameters).catch((error: { query?: unknown; params?: unknown }) => {
+        delete error.query;
+        delete error.params;
+        return rethrowTranslated(error);
+      })) as Q["query"];
+    return queries;
+  };
+  const transaction = pglite.transaction.bind(pglite);
+  pglite.transaction = (work) => transaction((tx) => work(guard(tx)));
+  return guard(pglite);
 }
 
 /**

@@ -140,7 +140,10 @@ export async function sendUniversal(
   try {
     let next = await chunks?.next();
     if (isGone(response)) return;
-    out.writeHead(answer.status, { ...headerFields(answer.header), ...extra });
+    const fields = { ...headerFields(answer.header), ...extra };
+    // A failed gRPC call names its request in the trailers; clients would join that with the header.
+    if (next?.done === true && answer.trailer?.has(requestIdName)) delete fields[requestIdName];
+    out.writeHead(answer.status, fields);
     while (next !== undefined && next.done !== true) {
       if (!out.write(next.value) && !isGone(response)) await drained(out);
       if (isGone(response)) return;
@@ -179,8 +182,28 @@ export function sendBytes(
 const isGone = (response: NodeResponse): boolean =>
   "stream" in response ? response.stream.destroyed : response.destroyed;
 
-const headerFields = (headers: Headers | undefined): HeaderFields =>
-  headers === undefined ? {} : Object.fromEntries(headers);
+const requestIdName = "x-request-id";
+const messageName = "grpc-message";
+
+function headerFields(headers: Headers | undefined): HeaderFields {
+  if (headers === undefined) return {};
+  const fields: HeaderFields = Object.fromEntries(headers);
+  const message = fields[messageName];
+  if (message !== undefined) fields[messageName] = sparinglyEncoded(message);
+  return fields;
+}
+
+/**
+ * The text of an error with only those bytes percent-encoded that gRPC wants encoded: all but printable ASCII, and the
+ * percent sign (grpc/doc/PROTOCOL-HTTP2.md, Percent-Encoded). Connect encodes as for a URL, and clients that do not
+ * decode at all show that to people.
+ */
+function sparinglyEncoded(message: string): string {
+  return message.replace(/%([2-7][0-9A-F])/gi, (encoded, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return character === "%" || character === "\x7f" ? encoded : character;
+  });
+}
 
 const drained = (response: ServerResponse): Promise<void> =>
   new Promise((resolve) => {
