@@ -1,4 +1,5 @@
 import { personalAccessTokenDigest } from "./auth/personal-access-token.ts";
+import { ConfigError } from "./config.ts";
 import { uuidV7 } from "./crypto/random-ids.ts";
 import { instanceAggregate } from "./organization/instance.ts";
 import { organizationAggregate } from "./organization/organization.ts";
@@ -12,6 +13,8 @@ import { userAggregate } from "./user/user.ts";
 export type FirstStartOptions = {
   /** The administrator's token, asked for if there is no instance yet; kept already if it must be. */
   adminToken(): Promise<string>;
+  /** What the master key leaves behind, to be told from another one at a later start. */
+  keyCheck: string;
   /** Host part of the default organization's domain. */
   domain: string;
   onProgress?: ((step: string) => void) | undefined;
@@ -20,11 +23,25 @@ export type FirstStartOptions = {
 /**
  * The instance, made at the first start on a database: one organization and one administrator (IAM_OWNER), in one
  * append. Of several servers that start on an empty database at once, one makes it and the others use it.
+ * @throws ConfigError if the instance was made under another master key
  */
 export async function ensureInstance(
   events: EventRepository,
   organizations: OrganizationRepository,
-  { adminToken, domain, onProgress }: FirstStartOptions,
+  options: FirstStartOptions,
+): Promise<{ instance: InstanceRow; created: boolean }> {
+  const found = await foundOrMade(events, organizations, options);
+  if (found.instance.keyCheck === options.keyCheck) return found;
+  throw new ConfigError(
+    "the master key is not the one this database was created with: every session token and stored secret would be lost",
+    "give the key of the other servers, or of the first start, in GATEHOUSE_MASTER_KEY or --master-key-file",
+  );
+}
+
+async function foundOrMade(
+  events: EventRepository,
+  organizations: OrganizationRepository,
+  { adminToken, keyCheck, domain, onProgress }: FirstStartOptions,
 ): Promise<{ instance: InstanceRow; created: boolean }> {
   const existing = await organizations.instance();
   if (existing) return { instance: existing, created: false };
@@ -33,7 +50,7 @@ export async function ensureInstance(
   // Kept first: a crash in between leaves a token nobody needs rather than an instance nobody can enter.
   const token = await adminToken();
   try {
-    await events.append(firstChanges(token, domain));
+    await events.append(firstChanges(token, keyCheck, domain));
   } catch (error) {
     if (!(error instanceof UniqueViolation)) throw error;
     return { instance: (await organizations.instance())!, created: false };
@@ -41,7 +58,7 @@ export async function ensureInstance(
   return { instance: (await organizations.instance())!, created: true };
 }
 
-function firstChanges(token: string, domain: string) {
+function firstChanges(token: string, keyCheck: string, domain: string) {
   const [instanceId, organizationId, adminId] = [uuidV7(), uuidV7(), uuidV7()];
   return [
     change(
@@ -75,7 +92,7 @@ function firstChanges(token: string, domain: string) {
       instanceAggregate,
       instanceAggregate.initialState(instanceId),
       [
-        { type: "instance.added", payload: { defaultOrganizationId: organizationId } },
+        { type: "instance.added", payload: { defaultOrganizationId: organizationId, keyCheck } },
         { type: "instance.member.added", payload: { userId: adminId, roles: ["IAM_OWNER"] } },
       ],
       adminId,

@@ -82,6 +82,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     };
     const { instance, created } = await ensureInstance(house.events, house.organizations, {
       adminToken: async () => config.adminToken ?? opened.directory.adminToken(makeToken),
+      keyCheck: Buffer.from(deriveKey(masterKey, "key check")).toString("base64url"),
       domain: domainOf(config),
       onProgress,
     });

@@ -13,7 +13,8 @@ export type OrganizationEvent =
 
 /** Every event of the instance: the one everything else belongs to. */
 export type InstanceEvent =
-  | { type: "instance.added"; payload: { defaultOrganizationId: string } }
+  /** `keyCheck` tells the master key from every other, and nothing more. */
+  | { type: "instance.added"; payload: { defaultOrganizationId: string; keyCheck: string } }
   | { type: "instance.member.added"; payload: { userId: string; roles: string[] } }
   | { type: "instance.member.changed"; payload: { userId: string; roles: string[] } }
   | { type: "instance.member.removed"; payload: { userId: string } }

@@ -12,6 +12,7 @@ export const instanceAggregate: Aggregate<InstanceState, InstanceEvent> = {
     sequence: 0,
     status: "none",
     defaultOrganizationId: "",
+    keyCheck: "",
     maxPasswordAttempts: 0,
     createdAt: new Date(0),
     changedAt: new Date(0),
@@ -30,6 +31,7 @@ function effect(event: Recorded<InstanceEvent>): Partial<InstanceState> {
       return {
         status: "active",
         defaultOrganizationId: event.payload.defaultOrganizationId,
+        keyCheck: event.payload.keyCheck,
         createdAt: event.createdAt,
       };
     case "instance.policy.lockout.changed":

@@ -231,6 +231,8 @@ export type InstanceRow = {
   sequence: number;
   status: "none" | "active";
   defaultOrganizationId: string;
+  /** Derived from the master key; a server with another key must not serve this instance. */
+  keyCheck: string;
   /** 0: wrong passwords never lock. */
   maxPasswordAttempts: number;
   createdAt: Date;
@@ -245,6 +247,7 @@ export const instanceTable: RowTable = {
     ["sequence", "bigint"],
     ["status", "text"],
     ["default_organization_id", "text"],
+    ["key_check", "text"],
     ["max_password_attempts", "bigint"],
     ["created_at", "time"],
     ["changed_at", "time"],

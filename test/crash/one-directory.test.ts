@@ -80,6 +80,15 @@ describe("one data directory", () => {
     await expect(start()).rejects.not.toMatchObject({ slug: "storage.locked" });
   });
 
+  it("is not served under another master key than the one it was made with", async () => {
+    const other = await runGatehouse(["serve"], { ...environment, GATEHOUSE_MASTER_KEY: "ab".repeat(32) });
+    expect(other).toMatchObject({ code: 2, stdout: "" });
+    expect(other.stderr).toContain("the master key is not the one this database was created with");
+    const right = await serveGatehouse(environment);
+    await created(new Sessions(right.url));
+    await right.kill();
+  });
+
   it("stops a server whose master key is damaged, and leaves the key alone", async () => {
     const { GATEHOUSE_MASTER_KEY: _, ...withoutKey } = environment;
     const path = join(directory, "master-key");

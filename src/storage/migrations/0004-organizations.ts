@@ -22,6 +22,7 @@ export async function up(db: Kysely<any>): Promise<void> {
       sequence bigint NOT NULL,
       status text COLLATE "C" NOT NULL,
       default_organization_id text COLLATE "C" NOT NULL,
+      key_check text NOT NULL,
       max_password_attempts bigint NOT NULL,
       created_at timestamptz NOT NULL,
       changed_at timestamptz NOT NULL

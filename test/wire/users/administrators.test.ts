@@ -253,6 +253,10 @@ describe.each(engines)("administrators on %s", (engine) => {
     expect(await rowsOf(id)).toHaveLength(2);
     await ask("DeleteUser", { userId: id });
     expect(await rowsOf(id)).toEqual([]);
+    const stored = await house.operate(({ db }) =>
+      db.selectFrom("memberships").selectAll().where("userId", "=", id).execute(),
+    );
+    expect(stored).toEqual([]);
     expect(await refusal(create(id, instance, ["IAM_OWNER"]))).toEqual(
       failed("user could not be found", "INSTA-GSXOn"),
     );
