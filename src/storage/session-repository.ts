@@ -1,13 +1,8 @@
-import {
-  CompiledQuery,
-  type Expression,
-  type ExpressionBuilder,
-  type Kysely,
-  type SqlBool,
-  sql,
-} from "kysely";
+import { CompiledQuery, type Kysely, type SqlBool, sql } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
+import { allOf, type Comparison, inSql, type Sql, timeSql } from "./conditions.ts";
 import { KEYS, named } from "./named-statements.ts";
+import { type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
 import { type Database, type SessionRow, sessionTable, type UserStatus } from "./tables.ts";
 
@@ -28,8 +23,6 @@ export type SessionRecord = {
   now: Date;
 };
 
-export type Comparison = "=" | ">" | ">=" | "<" | "<=";
-
 /** One condition of a list; all of them must hold. */
 export type SessionFilter =
   | { by: "ids"; ids: readonly string[] }
@@ -44,13 +37,7 @@ export type Visibility =
   | "everything"
   | { userId: string; agentId: string | undefined; organizationIds: readonly string[] };
 
-export type SessionSearch = {
-  filters: readonly SessionFilter[];
-  visibility: Visibility;
-  offset: number;
-  limit: number;
-  ascending: boolean;
-};
+export type SessionSearch = PageRange & { filters: readonly SessionFilter[]; visibility: Visibility };
 
 export type SessionPage = { records: SessionRecord[]; total: number; now: Date };
 
@@ -95,76 +82,49 @@ export class SessionRepository {
    * A page of sessions that have not ended, expired ones included, ordered by creation date and id, with the exact
    * number of all matches. Count and page come from one statement.
    */
-  async search({ filters, visibility, offset, limit, ascending }: SessionSearch): Promise<SessionPage> {
-    const matching = this.#db
-      .selectFrom("sessions as s")
-      .leftJoin("users as u", "u.id", "s.userId")
-      .where("s.status", "=", "active")
-      .where((eb) => eb.or([eb("s.userId", "is", null), eb("s.userEpoch", "=", eb.ref("u.sessionEpoch"))]))
-      .where((eb) => visible(eb, visibility))
-      .where((eb) => eb.and(filters.map((filter) => condition(eb, filter))));
-    const direction = ascending ? "asc" : "desc";
-    const page = matching
-      .selectAll("s")
-      .select([
-        "u.status as userStatus",
-        "u.sessionEpoch as userSessionEpoch",
-        "u.passwordEpoch as userPasswordEpoch",
-        "u.username as userLoginName",
-        "u.displayName as userDisplayName",
-      ])
-      .orderBy("s.createdAt", direction)
-      .orderBy("s.id", direction)
-      .limit(limit)
-      .offset(offset);
-    const rows = await this.#db
-      .selectFrom(matching.select((eb) => eb.fn.countAll<number>().as("total")).as("c"))
-      .leftJoin(page.as("p"), (join) => join.onTrue())
-      .selectAll("p")
-      .select(["c.total", sql<Date>`clock_timestamp()`.as("now")])
-      .orderBy("p.createdAt", direction)
-      .orderBy("p.id", direction)
-      .execute();
-    const { total, now } = rows[0]!;
-    return {
-      total: Number(total),
-      now,
-      records: rows.filter((row) => row.id !== null).map((row) => nest(row as unknown as FlatRecord)),
-    };
+  async search({ filters, visibility, ...range }: SessionSearch): Promise<SessionPage> {
+    const { rows, total, now } = await selectPage<FlatRecord>(
+      this.#db,
+      {
+        columns: sql`s.*, u.status AS user_status, u.session_epoch AS user_session_epoch,
+          u.password_epoch AS user_password_epoch, u.username AS user_login_name, u.display_name AS user_display_name`,
+        from: sql`sessions s LEFT JOIN users u ON u.id = s.user_id`,
+        where: allOf([
+          sql<SqlBool>`s.status = 'active' AND (s.user_id IS NULL OR s.user_epoch = u.session_epoch)`,
+          visibleSql(visibility),
+          ...filters.map(filterSql),
+        ]),
+        orderBy: [sql`s.created_at`, sql`s.id`],
+      },
+      range,
+    );
+    return { records: rows.map((row) => nest({ ...row, now })), total, now };
   }
 }
 
-type SessionExpressions = ExpressionBuilder<{ s: SessionRow; u: { sessionEpoch: number | null } }, "s" | "u">;
-
-function visible(builder: unknown, visibility: Visibility): Expression<SqlBool> {
-  const eb = builder as SessionExpressions;
-  if (visibility === "everything") return eb.lit(true);
+function visibleSql(visibility: Visibility): Sql {
+  if (visibility === "everything") return sql<SqlBool>`true`;
   const { userId, agentId, organizationIds } = visibility;
-  return eb.or([
-    eb("s.creatorId", "=", userId),
-    eb("s.userId", "=", userId),
-    ...(agentId === undefined ? [] : [eb("s.fingerprintId", "=", agentId)]),
-    ...(organizationIds.length === 0 ? [] : [eb("s.userOrganizationId", "in", [...organizationIds])]),
-  ]);
+  return sql<SqlBool>`(s.creator_id = ${userId} OR s.user_id = ${userId}
+    OR s.fingerprint_id = ${agentId ?? null}::text OR ${inSql(sql`s.user_organization_id`, organizationIds)})`;
 }
 
-function condition(builder: unknown, filter: SessionFilter): Expression<SqlBool> {
-  const eb = builder as SessionExpressions;
+function filterSql(filter: SessionFilter): Sql {
   switch (filter.by) {
     case "ids":
-      return sql<SqlBool>`s.id = ANY(${[...filter.ids]}::text[])`;
+      return inSql(sql`s.id`, filter.ids);
     case "userId":
-      return eb("s.userId", "=", filter.id);
+      return sql<SqlBool>`s.user_id = ${filter.id}`;
     case "creatorId":
-      return eb("s.creatorId", "=", filter.id);
+      return sql<SqlBool>`s.creator_id = ${filter.id}`;
     case "fingerprintId":
-      return eb("s.fingerprintId", "=", filter.id);
+      return sql<SqlBool>`s.fingerprint_id = ${filter.id}`;
     case "createdAt":
-      return eb("s.createdAt", filter.comparison, filter.at);
+      return timeSql(sql`s.created_at`, filter.comparison, filter.at);
     case "expiresAt": {
-      const matches = eb("s.expiresAt", filter.comparison, filter.at);
+      const matches = timeSql(sql`s.expires_at`, filter.comparison, filter.at);
       // A session without expiration is later than any date.
-      return filter.comparison.startsWith(">") ? eb.or([matches, eb("s.expiresAt", "is", null)]) : matches;
+      return filter.comparison.startsWith(">") ? sql<SqlBool>`(s.expires_at IS NULL OR ${matches})` : matches;
     }
     default:
       return filter satisfies never;

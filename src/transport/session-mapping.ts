@@ -21,7 +21,8 @@ import { passwordCheckedAt } from "../session/session.ts";
 import type { GetSession, ListSessions, SessionCriterion } from "../session/session-queries.ts";
 import type { SetSession } from "../session/set-session.ts";
 import type { UserAgentInput } from "../session/user-agent.ts";
-import type { Comparison, SessionPage, SessionRecord } from "../storage/session-repository.ts";
+import type { Comparison } from "../storage/conditions.ts";
+import type { SessionPage, SessionRecord } from "../storage/session-repository.ts";
 import { toListDetails } from "./details-mapping.ts";
 
 export function fromCreateSession(request: CreateSessionRequest): CreateSession {
