@@ -36,6 +36,9 @@ export type Listener = {
   close(graceMs: number): Promise<void>;
 };
 
+/** How long a closing listener waits for requests that were sent before their sender could know. */
+const LINGER_MS = 250;
+
 /** What an HTTP/2 client says before anything else (RFC 9113 §3.4). */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -150,17 +153,26 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const close = async (graceMs: number): Promise<void> => {
     closing = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of undecided) socket.destroy();
     for (const response of open) sayGoodbye(response);
-    // Tells the client to send no more (GOAWAY) and lets the open requests end.
+    // Tells the client to send no more (GOAWAY) and lets the open requests end; it knows which others were not begun.
     for (const session of sessions) session.close();
-    // Closes idle connections; there is nothing else for it to close.
-    http1.close();
+    // HTTP/1.1 has no such word: a request may be on its way on a connection that looks idle, or is just new.
+    const linger = setTimeout(
+      () => {
+        for (const socket of undecided) socket.destroy();
+        for (const session of sessions) session.close();
+        // Closes idle connections; there is nothing else for it to close.
+        http1.close();
+      },
+      Math.min(LINGER_MS, graceMs),
+    );
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, graceMs);
     await closed;
+    clearTimeout(linger);
     clearTimeout(cut);
+    http1.close();
     clearInterval(collector);
   };
 

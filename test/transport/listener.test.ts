@@ -1,12 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import type * as net from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tls from "node:tls";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ListenOptions } from "../../src/transport/listener.ts";
 import { connected, overHttp1, overHttp2, sendOn, untilClosed, withSession } from "./clients.ts";
 import { deferred, startServer, type TestServer } from "./server.ts";
@@ -330,6 +328,25 @@ describe("closing", () => {
     });
   });
 
+  test("still answers a request that was on its way on a connection it had taken", async () => {
+    const server = await startServer({ session });
+    const begun = await connected(server.port);
+    const used = await connected(server.port);
+    used.write("GET /debug/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await nextData(used);
+    const closed = server.listener.close(10_000);
+    const answers = [begun, used].map((socket) => {
+      const said = untilClosed(socket);
+      socket.write("GET /v2/sessions/7 HTTP/1.1\r\nHost: x\r\n\r\n");
+      return said;
+    });
+    for (const answer of await Promise.all(answers)) {
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 OK/);
+      expect(answer.toString().toLowerCase()).toContain("connection: close");
+    }
+    await closed;
+  });
+
   test("cuts what is left when the grace is over", async () => {
     const server = await slowServer();
     const h1 = await connected(server.port);
@@ -358,19 +375,9 @@ test("a port in use is an error of listening", async () => {
 });
 
 describe("with TLS", () => {
-  let directory: string;
-  let files: { cert: Buffer; key: Buffer };
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), "gatehouse-tls-"));
-    const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"];
-    execFileSync("openssl", ["req", "-x509", ...kind, "-keyout", key, "-out", cert, ...subject], {
-      stdio: "pipe",
-    });
-    files = { cert: readFileSync(cert), key: readFileSync(key) };
-  });
-  afterAll(() => rmSync(directory, { recursive: true }));
+  // Self-signed for localhost, good for a century, and worth nothing anywhere else.
+  const fixture = (name: string) => readFileSync(join(import.meta.dirname, "fixtures", name));
+  const files = { cert: fixture("localhost-cert.pem"), key: fixture("localhost-key.pem") };
 
   test("ALPN chooses HTTP/2", async () => {
     const server = await startServer({ session, tls: files });
