@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as wait } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 const stopSignal = new URL("../../src/cli/stop-signal.ts", import.meta.url).href;
@@ -42,9 +41,9 @@ test("a second signal ends it at once with 1", async () => {
   const { child, said, exit } = await start(60_000);
   child.kill("SIGTERM");
   await said("SIGTERM");
-  await wait(400);
-  child.kill("SIGINT");
-  expect(await exit).toEqual([1, null]);
+  // Again and again, since one too soon counts as the echo of the first.
+  const again = setInterval(() => child.kill("SIGINT"), 20);
+  expect(await exit.finally(() => clearInterval(again))).toEqual([1, null]);
 });
 
 test("the echo of one key press is not a second signal", async () => {
