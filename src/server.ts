@@ -170,15 +170,13 @@ async function serve(
     ],
     maxBodyBytes: config.maxBodyBytes,
   });
+  const ready = async () => {
+    await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
+  };
   const handler = createHttpHandler({
     connect,
     cors: createCors({ origins: config.corsOrigins === "*" ? ["*"] : config.corsOrigins }),
-    health: {
-      serving: () => serving.serving,
-      ready: async () => {
-        await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
-      },
-    },
+    health: { serving: () => serving.serving, ready },
     logger,
     maxBodyBytes: config.maxBodyBytes,
   });
@@ -189,16 +187,35 @@ async function serve(
   const { host, port } = config.listen;
   const listener = await listen({ host, port, handler, logger, ...(tls ? { tls } : {}) });
   const shown = host === undefined ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const stopWatching = watchDatabase(ready, serving);
   return {
     url: `${tls ? "https" : "http"}://${shown}:${listener.port}`,
     database: description,
     logger,
     close: async () => {
+      stopWatching();
       serving.stop();
       await listener.close(config.shutdownGraceSeconds * 1_000);
       await close();
     },
   };
+}
+
+/** Has the health service tell whether the database answers, a second late at most. @returns what ends the watch */
+function watchDatabase(ready: () => Promise<void>, serving: Serving): () => void {
+  let asking = false;
+  const timer = setInterval(async () => {
+    if (asking) return;
+    asking = true;
+    serving.set(
+      await ready().then(
+        () => true,
+        () => false,
+      ),
+    );
+    asking = false;
+  }, 1_000);
+  return () => clearInterval(timer);
 }
 
 function createLogger(config: Config): Logger {

@@ -3,7 +3,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/grpc/health/v1/health_pb.js";
 
-/** Whether this process wants calls. It does from the start until it is told to stop. */
+/** Whether this process wants calls: it can answer them, and has not been told to stop. */
 export class Serving {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   #serving = true;
@@ -19,7 +19,9 @@ export class Serving {
 
   /** Tells load balancers to stay away, or to come back. */
   set(serving: boolean): void {
-    this.#serving = serving && !this.#stopped;
+    const wanted = serving && !this.#stopped;
+    if (wanted === this.#serving && !this.#stopped) return;
+    this.#serving = wanted;
     this.#changes.emit("change");
   }
 

@@ -7,6 +7,10 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { uuidV7 } from "../../src/crypto/random-ids.ts";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../../src/gen/grpc/health/v1/health_pb.js";
 import { SessionService } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
 import { projections } from "../../src/projections/projections.ts";
 import { uniqueConstraints } from "../../src/projections/unique-constraints.ts";
@@ -40,6 +44,9 @@ const grpcCreate = (url: string) =>
     {},
     { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } },
   );
+
+const grpcHealth = async (url: string) =>
+  (await createClient(Health, createGrpcTransport({ baseUrl: url })).check({})).status;
 
 /** Ends a PostgreSQL without a word to its clients and without a clean shutdown; the next start recovers. */
 async function crash(postgres: TestPostgres): Promise<void> {
@@ -97,11 +104,13 @@ describe("a server whose PostgreSQL goes away", () => {
 
     expect(await alive(server.url)).toBe("ok");
     expect((await fetch(`${server.url}/debug/ready`)).status).toBe(412);
+    await until("gRPC health to say so", async () => (await grpcHealth(server.url)) === Status.NOT_SERVING);
     expect((await restCreate(server.url)).status).toBe(503);
     await expect(grpcCreate(server.url)).rejects.toMatchObject({ code: Code.Unavailable });
 
     await postgres.start();
     await until("the server to be ready", () => ready(server.url));
+    await until("gRPC health to say so", async () => (await grpcHealth(server.url)) === Status.SERVING);
     const answers = await Promise.all(acknowledged.map(({ id, token }) => sessions.get(id, token)));
     expect(answers.map(({ code }) => code)).toEqual(acknowledged.map(() => "ok"));
     await created(sessions);
