@@ -1,12 +1,10 @@
 import type { AggregateType, Change } from "./aggregate.ts";
-import { APPEND_TIME } from "./aggregate.ts";
 import type { Projections, SideWrite } from "./projection.ts";
-import { type ColumnType, fieldName, type Row, type RowTable } from "./row-table.ts";
+import { fieldName, type Row, type RowTable } from "./row-table.ts";
+import { arrayParameter, encode, NOW, parameterType, type Statement, value } from "./row-values.ts";
 
 /** One command's changes: all of them are stored, or none. */
 export type AppendUnit = readonly Change[];
-
-export type Statement = { sql: string; parameters: unknown[] };
 
 /** The one row the statement answers: the append's time, and the indexes of the units whose expectation failed. */
 export type AppendResult = { at: Date; refused: number[] | null };
@@ -23,11 +21,9 @@ export type AppendResult = { at: Date; refused: number[] | null };
  */
 export function appendStatement(units: readonly AppendUnit[], projections: Projections): Statement {
   const parameters: unknown[] = [];
-  // Read through a subselect, so that the planner never sees the values: seeing them, it finds a plan made for one
-  // batch's size a little cheaper and makes a new one for every batch, which costs three times the plan's worth.
   const array = (values: unknown[], type: string): string => {
     parameters.push(values);
-    return `(SELECT $${parameters.length}::${type}[])::${type}[]`;
+    return arrayParameter(parameters.length, type);
   };
   const parts: string[] = [];
   const refusals: string[] = [];
@@ -90,9 +86,6 @@ export function appendStatement(units: readonly AppendUnit[], projections: Proje
 type ArrayParameter = (values: unknown[], type: string) => string;
 type UnitRow = { unit: number; row: Row };
 
-/** The append's time: the transaction's, in whole milliseconds as the domain's dates are. */
-const NOW = "date_trunc('milliseconds', now())";
-
 const accepted = "NOT EXISTS (SELECT 1 FROM refused f WHERE f.unit = n.unit)";
 
 /** `unnest(…) AS n(unit, id, …)` over the rows' columns. */
@@ -101,7 +94,7 @@ function source(table: RowTable, rows: UnitRow[], array: ArrayParameter): string
     const field = fieldName(name);
     return array(
       rows.map(({ row }) => encode(row[field], type)),
-      type === "time" ? "bigint" : type,
+      parameterType(type),
     );
   });
   const names = table.columns.map(([name]) => name);
@@ -109,24 +102,6 @@ function source(table: RowTable, rows: UnitRow[], array: ArrayParameter): string
     rows.map(({ unit }) => unit),
     "int",
   )}, ${columns.join(", ")}) AS n(unit, ${names.join(", ")})`;
-}
-
-function encode(value: unknown, type: ColumnType): unknown {
-  if (value === null || value === undefined) return null;
-  if (type === "jsonb") return JSON.stringify(value);
-  return value instanceof Date ? value.getTime() : value;
-}
-
-function value([name, type]: RowTable["columns"][number]): string {
-  if (type !== "time") return `n.${name}`;
-  const base = APPEND_TIME.getTime();
-  return `CASE WHEN n.${name} >= ${base} THEN ${NOW} + ${duration(`(n.${name} - ${base})`)} ELSE timestamptz 'epoch' + ${duration(`n.${name}`)} END`;
-}
-
-// An interval times a number is computed in floating point, which is exact only up to 2^53 microseconds (285 years):
-// whole days and the rest each stay exact. 24 hours, not a day: a day's length depends on the session's time zone.
-function duration(milliseconds: string): string {
-  return `(${milliseconds} / 86400000 * interval '24 hours' + ${milliseconds} % 86400000 * interval '1 millisecond')`;
 }
 
 function insertRows(table: RowTable, from: string): string {

@@ -6,6 +6,8 @@ import { ConflictError, sqlState, UniqueViolation } from "./database-errors.ts";
 import { GroupCommit, type Outcome } from "./group-commit.ts";
 import { named } from "./named-statements.ts";
 import type { Projections } from "./projection.ts";
+import type { Statement } from "./row-values.ts";
+import { singleAppendStatement } from "./single-append-statement.ts";
 import type { Database } from "./tables.ts";
 
 /** How many races a command may lose in its turn before its caller is told ABORTED. */
@@ -127,7 +129,7 @@ export class EventRepository {
   }
 
   async #write(units: AppendUnit[]): Promise<Outcome<Date>[]> {
-    const { sql, parameters } = appendStatement(units, this.#projections);
+    const { sql, parameters } = this.#statement(units);
     const { rows } = await this.#db
       .withoutPlugins()
       .executeQuery<AppendResult>(CompiledQuery.raw(named(sql), parameters));
@@ -138,6 +140,15 @@ export class EventRepository {
         ? { ok: false, error: new ConflictError("the aggregate has moved on") }
         : { ok: true, value: at },
     );
+  }
+
+  #statement(units: AppendUnit[]): Statement {
+    const [change, ...others] = units.length === 1 ? units[0]! : [];
+    if (change && others.length === 0 && change.events.length > 0) {
+      const projection = this.#projections[change.type];
+      if (projection.sideTables.length === 0) return singleAppendStatement(change, projection);
+    }
+    return appendStatement(units, this.#projections);
   }
 
   #refusal(error: unknown): unknown {
