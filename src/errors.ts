@@ -14,7 +14,6 @@ const messages = {
   "auth.session_token_stale": "Errors.PermissionDenied",
   "auth.session_expired": "session expired",
   "auth.authentication_required": "authentication required",
-  "auth.mfa_required": "mfa required",
 
   "session.not_found": "session does not exist",
   "session.terminated": "session has ended",
@@ -37,7 +36,6 @@ const messages = {
   "session.user_agent_query_invalid": "List.Query.Invalid",
   "session.query_empty": "List.Query.Invalid",
   "session.query_method_invalid": "List.Query.InvalidComparisonMethod",
-  "session.query_date_invalid": "a date of the query is not between the years 0001 and 9999",
   "session.metadata_too_large": "metadata exceeds 64 keys or 64 KiB in a value",
   "session.user_agent_too_large": "the user agent exceeds 64 headers or 16 KiB",
 

@@ -1,9 +1,7 @@
 import { DomainError } from "../errors.ts";
+import type { StoredMembership } from "../storage/caller-repository.ts";
 import { INSTANCE_RESOURCE } from "../storage/tables.ts";
 import { grants, type Permission } from "./roles.ts";
-
-/** Roles on the instance (`resourceId` {@link INSTANCE_RESOURCE}) or on one organization. */
-export type Membership = { resourceId: string; roles: string[] };
 
 /** Who is calling, as of the request's start. */
 export type Caller = {
@@ -12,7 +10,8 @@ export type Caller = {
   organizationId: string;
   /** The organization the call is about: `x-zitadel-orgid`, or the caller's own. */
   contextOrganizationId: string;
-  memberships: readonly Membership[];
+  /** Roles on the instance (`resourceId` {@link INSTANCE_RESOURCE}) and on organizations. */
+  memberships: readonly StoredMembership[];
   /** Fingerprint of the user agent the caller signed in with, where the credential says so. */
   agentId?: string;
 };

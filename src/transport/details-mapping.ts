@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { DetailsSchema, ListDetailsSchema } from "../gen/zitadel/object/v2/object_pb.js";
 
 /** What a write answers, or a read shows, about an aggregate. */
@@ -34,16 +34,4 @@ export function fromPage(page: { offset: bigint; limit: number; asc: boolean } |
     limit: page?.limit ?? 0,
     ascending: page?.asc ?? false,
   };
-}
-
-/** 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the bounds of a protobuf timestamp, in seconds. */
-const FIRST_SECOND = -62_135_596_800n;
-const LAST_SECOND = 253_402_300_799n;
-
-/** A timestamp as a date; seconds out of bounds, which the binary format lets pass, become the nearest bound. */
-export function fromTimestamp(timestamp: Timestamp): Date {
-  const { seconds } = timestamp;
-  if (seconds < FIRST_SECOND) return new Date(Number(FIRST_SECOND) * 1_000);
-  if (seconds > LAST_SECOND) return new Date(Number(LAST_SECOND) * 1_000);
-  return timestampDate(timestamp);
 }

@@ -22,7 +22,6 @@ const wireErrors: Record<ErrorSlug, WireError> = {
   "auth.session_token_stale": { code: Code.PermissionDenied, id: "QUERY-dsfr3" },
   "auth.session_expired": { code: Code.PermissionDenied, id: "AUTHZ-EGDo3" },
   "auth.authentication_required": { code: Code.PermissionDenied, id: "AUTHZ-Kl3p0" },
-  "auth.mfa_required": { code: Code.PermissionDenied, id: "AUTHZ-Kl3p0" },
 
   "session.not_found": { code: Code.NotFound, id: "QUERY-SFeaa" },
   "session.terminated": { code: Code.FailedPrecondition, id: "COMMAND-Hewfq" },
@@ -45,7 +44,6 @@ const wireErrors: Record<ErrorSlug, WireError> = {
   "session.user_agent_query_invalid": { code: Code.InvalidArgument, id: "GRPC-x8n23uh" },
   "session.query_empty": { code: Code.InvalidArgument, id: "GRPC-Sfefs" },
   "session.query_method_invalid": { code: Code.InvalidArgument, id: "GRPC-Dwigt" },
-  "session.query_date_invalid": { code: Code.InvalidArgument, id: "GATE-Qd8te" },
   "session.metadata_too_large": { code: Code.InvalidArgument, id: "GATE-Met4d" },
   "session.user_agent_too_large": { code: Code.InvalidArgument, id: "GATE-Us3ra" },
 

@@ -1,10 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { PaginationResponseSchema } from "../gen/zitadel/filter/v2/filter_pb.js";
 import { type TextFilterMethod, TimestampFilterMethod } from "../gen/zitadel/filter/v2/filter_pb.js";
 import { TextQueryMethod } from "../gen/zitadel/object/v2/object_pb.js";
 import type { Comparison, TextMatch } from "../storage/conditions.ts";
-import { fromTimestamp } from "./details-mapping.ts";
 
 const textMethods: { [method in TextQueryMethod]: Pick<TextMatch, "method" | "ignoreCase"> } = {
   [TextQueryMethod.EQUALS]: { method: "equals", ignoreCase: false },
@@ -36,7 +35,7 @@ export function fromTimestampFilter(filter: { timestamp?: Timestamp; method: Tim
 } {
   return {
     comparison: comparisons[filter.method],
-    at: filter.timestamp ? fromTimestamp(filter.timestamp) : new Date(0),
+    at: filter.timestamp ? timestampDate(filter.timestamp) : new Date(0),
   };
 }
 

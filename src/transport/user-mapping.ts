@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Organization } from "../gen/zitadel/object/v2/object_pb.js";
 import type { SetHumanEmail } from "../gen/zitadel/user/v2/email_pb.js";
 import type {
@@ -32,7 +32,7 @@ import type { NewHuman } from "../user/prepare-user.ts";
 import type { PasswordProof, SetPassword } from "../user/set-password.ts";
 import type { UpdateUser } from "../user/update-user.ts";
 import type { UserState } from "../user/user.ts";
-import { fromTimestamp, toDetails } from "./details-mapping.ts";
+import { toDetails } from "./details-mapping.ts";
 
 export function fromCreateUser(request: CreateUserRequest): CreateUser {
   const { organizationId, userId, username, userType, metadata } = request;
@@ -133,7 +133,7 @@ export function fromAddPersonalAccessToken(request: AddPersonalAccessTokenReques
   const { userId, expirationDate } = request;
   return {
     userId,
-    expiresAt: expirationDate && !isNever(expirationDate) ? fromTimestamp(expirationDate) : undefined,
+    expiresAt: expirationDate && !isNever(expirationDate) ? timestampDate(expirationDate) : undefined,
   };
 }
 

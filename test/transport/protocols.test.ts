@@ -8,6 +8,7 @@ import {
   GetSessionRequestSchema,
   GetSessionResponseSchema,
 } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
+import { httpStatus } from "../support/http-status.ts";
 import { type Answer, frame, frames, overHttp1, overHttp2, type Send } from "./clients.ts";
 import { startServer, type TestServer } from "./server.ts";
 
@@ -199,25 +200,6 @@ describe.each(transports)("over %s", (_, send) => {
 });
 
 const codes = Object.values(Code).filter((code) => typeof code === "number");
-
-const httpStatus: Record<Code, number> = {
-  [Code.Canceled]: 499,
-  [Code.Unknown]: 500,
-  [Code.InvalidArgument]: 400,
-  [Code.DeadlineExceeded]: 504,
-  [Code.NotFound]: 404,
-  [Code.AlreadyExists]: 409,
-  [Code.PermissionDenied]: 403,
-  [Code.ResourceExhausted]: 429,
-  [Code.FailedPrecondition]: 400,
-  [Code.Aborted]: 409,
-  [Code.OutOfRange]: 400,
-  [Code.Unimplemented]: 501,
-  [Code.Internal]: 500,
-  [Code.Unavailable]: 503,
-  [Code.DataLoss]: 500,
-  [Code.Unauthenticated]: 401,
-};
 
 describe("an error of code", () => {
   const text = "wrong password ✗ (COMMAND-3M0fs)";

@@ -9,7 +9,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator, Violation } from "@bufbuild/protovalidate";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { unstorableText } from "./unstorable-text.ts";
+import { unstorable } from "./unstorable.ts";
 
 /**
  * Holds every request message against the constraints of the contract (`buf.validate`), after authentication and before
@@ -22,9 +22,9 @@ export function validate(): Interceptor {
   // then at required choices.
   const validator = createValidator({ failFast: true });
   const check = <M extends Message>(schema: DescMessage, message: M): M => {
-    const text = unstorableText(schema, message);
-    if (text !== undefined)
-      throw new ConnectError(violationText(schema, notText(text)), Code.InvalidArgument);
+    const path = unstorable(schema, message);
+    if (path !== undefined)
+      throw new ConnectError(violationText(schema, notStorable(path)), Code.InvalidArgument);
     const result = validator.validate(schema, message);
     if (result.kind === "invalid") {
       throw new ConnectError(violationText(schema, result.violations[0]!), Code.InvalidArgument);
@@ -44,8 +44,14 @@ export function validate(): Interceptor {
   };
 }
 
-const notText = (field: Path): Violation =>
-  new Violation("value must be Unicode text without NUL", "gatehouse.text", field, [], false);
+function notStorable(path: Path): Violation {
+  const field = path.at(-1);
+  const isDate = field?.kind === "field" && field.message !== undefined && field.fieldKind === "message";
+  const reason = isDate
+    ? "value must be a timestamp of the years 0001 to 9999"
+    : "value must be Unicode text without NUL";
+  return new Violation(reason, "gatehouse.storable", path, [], false);
+}
 
 async function* checked<T>(messages: AsyncIterable<T>, check: (message: T) => T): AsyncGenerator<T> {
   for await (const message of messages) yield check(message);

@@ -19,6 +19,7 @@ import { InternalPermissionService } from "../../../src/gen/zitadel/internal_per
 import { OrganizationService } from "../../../src/gen/zitadel/org/v2/org_service_pb.js";
 import { UserService } from "../../../src/gen/zitadel/user/v2/user_service_pb.js";
 import type { Refusal } from "../../support/clients.ts";
+import { httpStatus } from "../../support/http-status.ts";
 
 /** Verb and path of the REST form; null: there is none. Placeholders are members of the request. */
 const methods = {
@@ -100,25 +101,6 @@ const senders: Record<Protocol, Send> = { REST: overRest, Connect: overConnect, 
 const credential = (token: string | undefined): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` };
 
-const httpStatuses: { [code in Code]: number } = {
-  [Code.Canceled]: 499,
-  [Code.Unknown]: 500,
-  [Code.InvalidArgument]: 400,
-  [Code.DeadlineExceeded]: 504,
-  [Code.NotFound]: 404,
-  [Code.AlreadyExists]: 409,
-  [Code.PermissionDenied]: 403,
-  [Code.ResourceExhausted]: 429,
-  [Code.FailedPrecondition]: 400,
-  [Code.Aborted]: 409,
-  [Code.OutOfRange]: 400,
-  [Code.Unimplemented]: 501,
-  [Code.Internal]: 500,
-  [Code.Unavailable]: 503,
-  [Code.DataLoss]: 500,
-  [Code.Unauthenticated]: 401,
-};
-
 async function overRest(...[url, token, method, request, headers]: Parameters<Send>): Promise<JsonObject> {
   const form = methods[method];
   if (form === null) throw new Error(`${method} has no REST form`);
@@ -148,7 +130,7 @@ async function overRest(...[url, token, method, request, headers]: Parameters<Se
     message: string;
     details?: { "@type": string; id: string; message: string; failedAttempts?: number }[];
   };
-  expect(answer.status).toBe(httpStatuses[code]);
+  expect(answer.status).toBe(httpStatus[code]);
   expect(details.length).toBeLessThanOrEqual(1);
   throw new Refused({
     code,
@@ -179,7 +161,7 @@ async function overConnect(...[url, token, method, request, headers]: Parameters
     details?: { type: string; value: string }[];
   };
   const code = codeByName(name);
-  expect(answer.status).toBe(httpStatuses[code]);
+  expect(answer.status).toBe(httpStatus[code]);
   throw new Refused({
     code,
     message,
