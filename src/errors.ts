@@ -14,6 +14,7 @@ const messages = {
   "auth.session_token_stale": "Errors.PermissionDenied",
   "auth.session_expired": "session expired",
   "auth.authentication_required": "authentication required",
+  "auth.mfa_required": "mfa required",
 
   "session.not_found": "session does not exist",
   "session.terminated": "session has ended",
@@ -30,8 +31,46 @@ const messages = {
   "session.password_user_locked": "user is locked",
   "session.password_not_set": "user has no password",
   "session.password_invalid": "password is invalid",
-  "session.check_unimplemented": "this check is not available yet",
-  "session.challenge_unimplemented": "this challenge is not available yet",
+  "session.intent_without_user": "user id is missing",
+  "session.intent_token_empty": "intent token is invalid",
+  "session.intent_token_malformed": "intent token is invalid",
+  "session.intent_token_forged": "intent token is invalid",
+  "session.intent_token_other": "intent token is invalid",
+  "session.intent_not_succeeded": "intent has not succeeded",
+  "session.intent_expired": "intent has expired",
+  "session.intent_other_user": "intent belongs to another user",
+  "session.web_auth_n_no_challenge": "session has no WebAuthn challenge",
+  "session.web_auth_n_expired": "WebAuthn challenge has expired",
+  "session.web_auth_n_without_user": "user id is missing",
+  "session.web_auth_n_user_not_found": "user could not be found",
+  "session.web_auth_n_malformed": "WebAuthn assertion is malformed",
+  "session.web_auth_n_invalid": "WebAuthn assertion is invalid",
+  "session.web_auth_n_credential_unknown": "WebAuthn credential is not one of the user's",
+  "session.web_auth_n_cloned": "the authenticator's counter did not move on, it may have been cloned",
+  "session.web_auth_n_begin_failed": "user has no WebAuthn credential for this domain",
+  "session.web_auth_n_domain_invalid": "domain is no relying party id",
+  "session.totp_without_user": "user id is missing",
+  "session.totp_not_ready": "OTP is not ready",
+  "session.totp_locked": "user is locked",
+  "session.totp_invalid": "code is invalid",
+  "session.otp_without_user": "user id is missing",
+  "session.otp_code_empty": "code is empty",
+  "session.otp_not_ready": "OTP is not ready",
+  "session.otp_no_challenge": "there is no open code",
+  "session.otp_locked": "user is locked",
+  "session.otp_expired": "code has expired",
+  "session.otp_invalid": "code is invalid",
+  "session.recovery_code_empty": "recovery code is empty",
+  "session.recovery_code_without_user": "user id is missing",
+  "session.recovery_code_locked": "user is locked",
+  "session.recovery_code_not_ready": "recovery codes are not ready",
+  "session.recovery_code_invalid": "recovery code is invalid",
+  "session.otp_sms_challenge_without_user": "user id is missing",
+  "session.otp_sms_challenge_not_ready": "OTP is not ready",
+  "session.otp_email_challenge_without_user": "user id is missing",
+  "session.otp_email_challenge_not_ready": "OTP is not ready",
+  "session.otp_sms_sent_no_challenge": "there is no open code",
+  "session.otp_email_sent_no_challenge": "there is no open code",
   "session.creator_query_invalid": "List.Query.Invalid",
   "session.user_agent_query_invalid": "List.Query.Invalid",
   "session.query_empty": "List.Query.Invalid",
@@ -42,6 +81,7 @@ const messages = {
   "list.limit_exceeded": "the limit is above 1000",
   "list.query_too_large": "a list takes at most 1000 conditions",
 
+  "user.idp_link_exists": "the account is linked to a user already",
   "user.not_found": "user could not be found",
   "user.id_exists": "user already exists",
   "user.name_exists": "user already exists",
@@ -107,6 +147,9 @@ const messages = {
   "administrator.query_too_deep": "filters may be nested at most 20 levels deep",
   "administrator.query_empty": "List.Query.Invalid",
 
+  "notification.url_template_malformed": "the URL template is invalid",
+  "notification.url_template_variable_unknown": "the URL template is invalid",
+
   "storage.unavailable": "the database is unavailable",
   "storage.conflict": "too many concurrent changes, try again",
   "storage.locked": "the data directory is in use by another process",
@@ -122,17 +165,21 @@ export type DomainErrorOptions = {
   cause?: unknown;
   /** Failed attempts so far, this one included; password checks carry it to the client. */
   failedAttempts?: number;
+  /** Wrong answers of one factor in a row, this one included: the more, the longer the answer is held back. */
+  consecutiveFailures?: number;
 };
 
 /** A refusal with a public text. `cause` is for the log; the message is for the caller. */
 export class DomainError extends Error {
   readonly slug: ErrorSlug;
   readonly failedAttempts: number | undefined;
+  readonly consecutiveFailures: number;
 
   constructor(slug: ErrorSlug, options: DomainErrorOptions = {}) {
     super(options.message ?? messages[slug], { cause: options.cause });
     this.name = "DomainError";
     this.slug = slug;
     this.failedAttempts = options.failedAttempts;
+    this.consecutiveFailures = options.consecutiveFailures ?? 0;
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import type { Caller } from "./auth/caller.ts";
@@ -12,6 +13,7 @@ import { deriveKey } from "./crypto/encryption.ts";
 import { createPasswordHasher } from "./crypto/password-hasher.ts";
 import { ensureInstance } from "./first-start.ts";
 import type { OrganizationDependencies } from "./organization/dependencies.ts";
+import { Notifications } from "./notification/notifications.ts";
 import { projections } from "./projections/projections.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
 import { callerOfSession } from "./session/session-credential.ts";
@@ -39,6 +41,7 @@ import { listen } from "./transport/listener.ts";
 import { registerServices, type ServiceDependencies } from "./transport/services.ts";
 import type { UserDependencies } from "./user/dependencies.ts";
 import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
+import type { Delay } from "./user/tarpit.ts";
 
 export type RunningServer = {
   /** Where clients reach it on this machine, `http://127.0.0.1:8080`. */
@@ -58,6 +61,8 @@ export type ServerOptions = {
   logger?: Logger;
   /** The application's clock. */
   clock?: () => Date;
+  /** Holds answers to wrong guesses back. */
+  delay?: Delay;
 };
 
 /** What a request asks of the database takes milliseconds; after this long the database is as good as gone. */
@@ -68,13 +73,13 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @throws ConfigError, DomainError `storage.unavailable`, `storage.locked`, `storage.newer_schema`; EADDRINUSE
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
-  const { onProgress, clock = () => new Date() } = options;
+  const { onProgress, clock = () => new Date(), delay = wait } = options;
   const logger = options.logger ?? createLogger(config);
   const opened = await openDatabase(config, { onProgress, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   try {
     await migrateAtLeisure(config, opened, onProgress);
     const masterKey = await masterKeyOf(config, opened.directory);
-    const house = compose(config, opened, masterKey, clock);
+    const house = compose(config, opened, masterKey, { clock, delay });
     let made: string | undefined;
     const makeToken = () => {
       made = newPersonalAccessToken();
@@ -109,7 +114,12 @@ async function validAdminToken(
   return token && (await callers.tokenOwner(personalAccessTokenDigest(token))) ? token : undefined;
 }
 
-function compose(config: Config, { db, engine }: OpenDatabase, masterKey: Uint8Array, clock: () => Date) {
+function compose(
+  config: Config,
+  { db, engine }: OpenDatabase,
+  masterKey: Uint8Array,
+  { clock, delay }: { clock: () => Date; delay: Delay },
+) {
   // PGlite has one connection: a second lane would only wait for the first.
   const lanes = engine === "pglite" ? 1 : 2;
   const events = new EventRepository(db, projections, { lanes, uniqueSlugs: uniqueConstraints });
@@ -117,11 +127,20 @@ function compose(config: Config, { db, engine }: OpenDatabase, masterKey: Uint8A
   const users = new UserRepository(db, { lanes });
   const callers = new CallerRepository(db, { lanes });
   const organizations = new OrganizationRepository(db);
-  const shared = { events, users, organizations, passwords: createPasswordHasher(), clock };
+  const encryptionKey = deriveKey(masterKey, "stored secrets");
+  const shared = {
+    events,
+    users,
+    organizations,
+    passwords: createPasswordHasher(),
+    notifications: new Notifications({ organizations, encryptionKey }),
+    encryptionKey,
+    clock,
+    delay,
+  };
   const userDependencies: UserDependencies = {
     ...shared,
     personalAccessTokens: new PersonalAccessTokenRepository(db),
-    encryptionKey: deriveKey(masterKey, "stored secrets"),
   };
   const organizationDependencies: OrganizationDependencies<NewHuman> = {
     ...shared,

@@ -11,19 +11,17 @@ export const codeAlphabets = {
   lettersAndDigits: lower + upper + digits,
 } as const;
 
-export type CodeAlphabet = keyof typeof codeAlphabets;
-
 /**
  * A code for a person to type, every symbol equally likely and drawn independently of the others.
  *
  * `randomInt` rejects what a modulo would fold: no symbol is favoured and none is left out (ZITADEL's generator
  * never draws the last one).
+ * @param symbols what to draw from, `codeAlphabets.digits` for one
  * @param length symbols, 1 or more
  * @throws RangeError if the length is not a positive integer
  */
-export function oneTimeCode(alphabet: CodeAlphabet, length: number): string {
+export function oneTimeCode(symbols: string, length: number): string {
   if (!Number.isSafeInteger(length) || length < 1) throw new RangeError("a code has at least one symbol");
-  const symbols = codeAlphabets[alphabet];
   let code = "";
   while (code.length < length) code += symbols[randomInt(symbols.length)];
   return code;

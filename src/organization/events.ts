@@ -7,8 +7,8 @@ export type OrganizationEvent =
   /** The member's user was removed. */
   | { type: "org.member.cascade.removed"; payload: { userId: string } }
   /** From now on the organization's own limit applies, not the instance's. 0: never lock. */
-  | { type: "org.policy.lockout.added"; payload: { maxPasswordAttempts: number } }
-  | { type: "org.policy.lockout.changed"; payload: { maxPasswordAttempts: number } }
+  | { type: "org.policy.lockout.added"; payload: LockoutLimits }
+  | { type: "org.policy.lockout.changed"; payload: LockoutLimits }
   | { type: "org.policy.lockout.removed"; payload: Record<string, never> };
 
 /** Every event of the instance: the one everything else belongs to. */
@@ -19,5 +19,7 @@ export type InstanceEvent =
   | { type: "instance.member.changed"; payload: { userId: string; roles: string[] } }
   | { type: "instance.member.removed"; payload: { userId: string } }
   | { type: "instance.member.cascade.removed"; payload: { userId: string } }
-  /** 0: wrong passwords never lock. */
-  | { type: "instance.policy.lockout.changed"; payload: { maxPasswordAttempts: number } };
+  | { type: "instance.policy.lockout.changed"; payload: LockoutLimits };
+
+/** Wrong passwords, and wrong answers of each other factor that counts, in a row until the user is locked; 0: never. */
+type LockoutLimits = { maxPasswordAttempts: number; maxOtpAttempts?: number };

@@ -14,6 +14,10 @@ export const instanceAggregate: Aggregate<InstanceState, InstanceEvent> = {
     defaultOrganizationId: "",
     keyCheck: "",
     maxPasswordAttempts: 0,
+    maxOtpAttempts: 0,
+    settings: {},
+    emailProviders: [],
+    smsProviders: [],
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
@@ -35,7 +39,10 @@ function effect(event: Recorded<InstanceEvent>): Partial<InstanceState> {
         createdAt: event.createdAt,
       };
     case "instance.policy.lockout.changed":
-      return { maxPasswordAttempts: event.payload.maxPasswordAttempts };
+      return {
+        maxPasswordAttempts: event.payload.maxPasswordAttempts,
+        maxOtpAttempts: event.payload.maxOtpAttempts ?? 0,
+      };
     case "instance.member.added":
     case "instance.member.changed":
     case "instance.member.removed":

@@ -15,6 +15,7 @@ export const organizationAggregate: Aggregate<OrganizationState, OrganizationEve
     nameKey: null,
     primaryDomain: "",
     maxPasswordAttempts: null,
+    maxOtpAttempts: null,
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
@@ -43,9 +44,12 @@ function effect(event: Recorded<OrganizationEvent>): Partial<OrganizationState> 
       };
     case "org.policy.lockout.added":
     case "org.policy.lockout.changed":
-      return { maxPasswordAttempts: event.payload.maxPasswordAttempts };
+      return {
+        maxPasswordAttempts: event.payload.maxPasswordAttempts,
+        maxOtpAttempts: event.payload.maxOtpAttempts ?? 0,
+      };
     case "org.policy.lockout.removed":
-      return { maxPasswordAttempts: null };
+      return { maxPasswordAttempts: null, maxOtpAttempts: null };
     case "org.member.added":
     case "org.member.changed":
     case "org.member.removed":

@@ -1,3 +1,6 @@
+import { identityProviderAggregate } from "../idp/identity-provider.ts";
+import { idpIntentAggregate } from "../idp/intent.ts";
+import { notificationAggregate } from "../notification/notification.ts";
 import type { InstanceEvent, OrganizationEvent } from "../organization/events.ts";
 import { instanceAggregate } from "../organization/instance.ts";
 import { organizationAggregate } from "../organization/organization.ts";
@@ -6,8 +9,13 @@ import type { Recorded } from "../storage/aggregate.ts";
 import type { Projection, Projections, SideWrite } from "../storage/projection.ts";
 import {
   INSTANCE_RESOURCE,
+  identityProviderTable,
+  idpIntentTable,
+  idpLinkTable,
   instanceTable,
+  machineKeyTable,
   membershipTable,
+  notificationTable,
   organizationTable,
   personalAccessTokenTable,
   sessionTable,
@@ -26,9 +34,30 @@ const session: Projection = {
 const user: Projection = {
   aggregate: userAggregate,
   table: userTable,
-  sideTables: [personalAccessTokenTable],
+  sideTables: [personalAccessTokenTable, machineKeyTable, idpLinkTable],
   sideWrites: (userId, event, state) =>
-    tokenWrites(userId, event as Recorded<UserEvent>, state as unknown as UserState),
+    userWrites(userId, event as Recorded<UserEvent>, state as unknown as UserState),
+};
+
+const idp: Projection = {
+  aggregate: identityProviderAggregate,
+  table: identityProviderTable,
+  sideTables: [],
+  sideWrites: () => [],
+};
+
+const idpintent: Projection = {
+  aggregate: idpIntentAggregate,
+  table: idpIntentTable,
+  sideTables: [],
+  sideWrites: () => [],
+};
+
+const notification: Projection = {
+  aggregate: notificationAggregate,
+  table: notificationTable,
+  sideTables: [],
+  sideWrites: () => [],
 };
 
 const org: Projection = {
@@ -46,34 +75,54 @@ const instance: Projection = {
 };
 
 /** Every kind of aggregate and the rows it becomes; the order is the one rows are locked in. */
-export const projections: Projections = { session, user, org, instance };
+export const projections: Projections = {
+  session,
+  user,
+  idp,
+  idpintent,
+  notification,
+  org,
+  instance,
+};
 
-function tokenWrites(userId: string, event: Recorded<UserEvent>, user: UserState): SideWrite[] {
-  const table = personalAccessTokenTable;
+function userWrites(userId: string, event: Recorded<UserEvent>, { organizationId }: UserState): SideWrite[] {
   switch (event.type) {
     case "user.pat.added": {
-      const { tokenId, digest, expiration } = event.payload;
-      return [
-        {
-          table,
-          put: {
-            id: tokenId,
-            digest,
-            userId,
-            organizationId: user.organizationId,
-            expiresAt: expiration === undefined ? null : new Date(expiration),
-            createdAt: event.createdAt,
-          },
-        },
-      ];
+      const { tokenId: id, digest, expiration } = event.payload;
+      const [expiresAt, createdAt] = [dateOrNull(expiration), event.createdAt];
+      const put = { id, digest, userId, organizationId, expiresAt, createdAt };
+      return [{ table: personalAccessTokenTable, put }];
     }
     case "user.pat.removed":
-      return [{ table, drop: { id: event.payload.tokenId } }];
+      return [{ table: personalAccessTokenTable, drop: { id: event.payload.tokenId } }];
+    case "user.machine.key.added": {
+      const { keyId: id, publicKey, expiration } = event.payload;
+      const [expiresAt, createdAt] = [dateOrNull(expiration), event.createdAt];
+      const put = { id, userId, organizationId, publicKey, expiresAt, createdAt };
+      return [{ table: machineKeyTable, put }];
+    }
+    case "user.machine.key.removed":
+      return [{ table: machineKeyTable, drop: { id: event.payload.keyId } }];
+    case "user.human.externalidp.added": {
+      const { idpConfigId: idpId, userId: externalUserId, displayName } = event.payload;
+      return [{ table: idpLinkTable, put: { userId, idpId, externalUserId, displayName } }];
+    }
+    case "user.human.externalidp.removed": {
+      const { idpConfigId: idpId, userId: externalUserId } = event.payload;
+      return [{ table: idpLinkTable, drop: { userId, idpId, externalUserId } }];
+    }
     case "user.removed":
-      return [{ table, drop: { userId } }];
+      return [personalAccessTokenTable, machineKeyTable, idpLinkTable].map((table) => ({
+        table,
+        drop: { userId },
+      }));
     default:
       return [];
   }
+}
+
+function dateOrNull(text: string | undefined): Date | null {
+  return text === undefined ? null : new Date(text);
 }
 
 function memberWrites(resourceId: string, event: Recorded<OrganizationEvent | InstanceEvent>): SideWrite[] {

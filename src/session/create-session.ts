@@ -3,6 +3,8 @@ import { uuidV7 } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
 import type { Details } from "../storage/details.ts";
 import { verifyOnce } from "../user/password-check.ts";
+import { heldBack } from "../user/tarpit.ts";
+import type { ChallengeAnswers } from "./challenges/run-challenges.ts";
 import { changeSession, type SessionChanges } from "./change-session.ts";
 import { checkedUser, turnOf } from "./checks/turn.ts";
 import type { SessionDependencies } from "./dependencies.ts";
@@ -13,7 +15,12 @@ import { describeUserAgent, type UserAgentInput } from "./user-agent.ts";
 
 export type CreateSession = SessionChanges & { userAgent?: UserAgentInput };
 
-export type CreatedSession = { sessionId: string; token: string; details: Details };
+export type CreatedSession = {
+  sessionId: string;
+  token: string;
+  details: Details;
+  challenges: ChallengeAnswers;
+};
 
 /**
  * Opens a session; with no checks at all, an anonymous one. If a check fails there is no session.
@@ -31,10 +38,12 @@ export async function createSession(
   };
   const sessionId = uuidV7();
   const verify = verifyOnce(dependencies);
-  const { details, token } = await dependencies.events.decide(
-    checkedUser(command.checks) ?? sessionId,
-    () => changeSession(dependencies, caller, initialSession(sessionId), [added], command, verify),
-    turnOf(command.checks),
+  const created = await heldBack(dependencies.delay, () =>
+    dependencies.events.decide(
+      checkedUser(command.checks) ?? sessionId,
+      () => changeSession(dependencies, caller, initialSession(sessionId), [added], command, verify),
+      turnOf(command.checks),
+    ),
   );
-  return { sessionId, token: token!, details };
+  return { ...created, sessionId, token: created.token! };
 }

@@ -20,6 +20,37 @@ export type SessionEvent =
     }
   /** The password was right. `passwordEpoch`: which of the user's passwords it was. */
   | { type: "session.password.checked"; payload: { checkedAt: string; passwordEpoch: number } }
+  /** An identity provider vouched for the user. */
+  | { type: "session.intent.checked"; payload: { checkedAt: string } }
+  /** Binary values base64url. `userVerification`: 1 required, 2 preferred, 3 discouraged. */
+  | {
+      type: "session.webAuthN.challenged";
+      payload: {
+        challenge: string;
+        // The historic spelling is what existing tools read.
+        allowedCrentialIDs: string[];
+        userVerification: 1 | 2 | 3;
+        rpid: string;
+        expiresAt: string;
+      };
+    }
+  | { type: "session.webAuthN.checked"; payload: { checkedAt: string; userVerified?: true } }
+  | { type: "session.totp.checked"; payload: { checkedAt: string } }
+  /** `code` is encrypted, or null where the provider makes it. */
+  | {
+      type: "session.otp.sms.challenged";
+      payload: { code: string | null; expiresAt: string; codeReturned: boolean };
+    }
+  /** The message left the house. `verificationId`: the provider's, if it checks the code. */
+  | { type: "session.otp.sms.sent"; payload: { verificationId?: string } }
+  | { type: "session.otp.sms.checked"; payload: { checkedAt: string } }
+  | {
+      type: "session.otp.email.challenged";
+      payload: { code: string; expiresAt: string; returnCode: boolean; urlTmpl?: string };
+    }
+  | { type: "session.otp.email.sent"; payload: Record<string, never> }
+  | { type: "session.otp.email.checked"; payload: { checkedAt: string } }
+  | { type: "session.recoveryCode.checked"; payload: { checkedAt: string } }
   /** Last event of every effective change: from here on only this token counts. */
   | { type: "session.token.set"; payload: { tokenDigest: string } }
   /** The whole resulting map, values in standard base64. */

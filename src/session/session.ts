@@ -1,6 +1,6 @@
 import type { Aggregate, Recorded } from "../storage/aggregate.ts";
 import type { SessionUser } from "../storage/session-repository.ts";
-import type { SessionRow } from "../storage/tables.ts";
+import type { SessionChallenges, SessionRow, UserVerification } from "../storage/tables.ts";
 import type { SessionEvent } from "./events.ts";
 
 /** The folded state of a session; it is the session's row. */
@@ -17,6 +17,7 @@ export function initialSession(id: string): SessionState {
     userOrganizationId: null,
     userEpoch: null,
     factors: {},
+    challenges: {},
     metadata: {},
     fingerprintId: null,
     userAgent: null,
@@ -89,6 +90,47 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
       const { checkedAt, passwordEpoch } = event.payload;
       return { factors: { ...state.factors, password: { checkedAt, epoch: passwordEpoch } } };
     }
+    case "session.intent.checked":
+      return proven(state, "intent", event.payload);
+    case "session.webAuthN.challenged": {
+      const { challenge, allowedCrentialIDs, userVerification, rpid: rpId, expiresAt } = event.payload;
+      return opened(state, {
+        webAuthN: {
+          challenge,
+          allowedCredentialIds: allowedCrentialIDs,
+          userVerification: userVerifications[userVerification],
+          rpId,
+          expiresAt,
+        },
+      });
+    }
+    case "session.webAuthN.checked": {
+      const { checkedAt, userVerified = false } = event.payload;
+      return proven(state, "webAuthN", { checkedAt, userVerified });
+    }
+    case "session.totp.checked":
+      return proven(state, "totp", event.payload);
+    case "session.otp.sms.challenged": {
+      const { code, expiresAt } = event.payload;
+      return opened(state, { otpSms: { code, expiresAt } });
+    }
+    case "session.otp.sms.sent":
+      // Late news about a challenge that was answered already is no news.
+      return state.challenges.otpSms
+        ? opened(state, { otpSms: { ...state.challenges.otpSms, ...event.payload } })
+        : {};
+    case "session.otp.sms.checked":
+      return proven(state, "otpSms", event.payload);
+    case "session.otp.email.challenged": {
+      const { code, expiresAt } = event.payload;
+      return opened(state, { otpEmail: { code, expiresAt } });
+    }
+    case "session.otp.email.sent":
+      return {};
+    case "session.otp.email.checked":
+      return proven(state, "otpEmail", event.payload);
+    case "session.recoveryCode.checked":
+      return proven(state, "recoveryCode", event.payload);
     case "session.token.set":
       return { tokenDigest: event.payload.tokenDigest };
     case "session.metadata.set":
@@ -100,4 +142,25 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
     default:
       return event satisfies never;
   }
+}
+
+/** By their numbers in the events. */
+const userVerifications: { readonly [level in 1 | 2 | 3]: UserVerification } = {
+  1: "required",
+  2: "preferred",
+  3: "discouraged",
+};
+
+function opened(state: SessionState, challenge: SessionChallenges): Partial<SessionState> {
+  return { challenges: { ...state.challenges, ...challenge } };
+}
+
+/** A factor was proven, and its challenge, if it has one, is used up. */
+function proven<F extends keyof SessionState["factors"]>(
+  { factors, challenges }: SessionState,
+  factor: F,
+  check: NonNullable<SessionState["factors"][F]>,
+): Partial<SessionState> {
+  const { [factor as keyof SessionChallenges]: _, ...left } = challenges;
+  return { factors: { ...factors, [factor]: check }, challenges: left };
 }

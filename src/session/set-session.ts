@@ -1,8 +1,9 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { verifyOnce } from "../user/password-check.ts";
+import { heldBack } from "../user/tarpit.ts";
 import { type ChangedSession, changeSession, type SessionChanges } from "./change-session.ts";
-import { checkedUser, turnOf } from "./checks/turn.ts";
+import { checkedUser, provesSomething, turnOf } from "./checks/turn.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayChange } from "./permissions.ts";
 import { standing } from "./session.ts";
@@ -37,14 +38,16 @@ export async function setSession(
     return changeSession(dependencies, caller, session, [], command, verify);
   };
   const contended = await contendedAggregate(dependencies, command);
-  return dependencies.events.decide(contended, attempt, turnOf(command.checks));
+  return heldBack(dependencies.delay, () =>
+    dependencies.events.decide(contended, attempt, turnOf(command.checks)),
+  );
 }
 
-/** The session; for a password check its user, whose attempts are counted. */
+/** The session; where something is proven its user, whose attempts are counted. */
 async function contendedAggregate(
   { sessions }: SessionDependencies,
   { sessionId, checks }: SetSession,
 ): Promise<string> {
-  if (checks.password === undefined) return sessionId;
+  if (!provesSomething(checks)) return sessionId;
   return checkedUser(checks) ?? (await sessions.find(sessionId))?.session.userId ?? sessionId;
 }

@@ -20,6 +20,9 @@ export type OrganizationSearch = PageRange & {
   sort: OrganizationSort;
 };
 
+/** Wrong answers in a row that lock a user, for passwords and for each of the other factors that count; 0 = never. */
+export type LockoutLimits = { maxPasswordAttempts: number; maxOtpAttempts: number };
+
 /** Organizations, the instance, and who administers what. */
 export class OrganizationRepository {
   readonly #db: Kysely<Database>;
@@ -64,14 +67,17 @@ export class OrganizationRepository {
     return this.#db.selectFrom("memberships").selectAll().where("userId", "=", userId).execute();
   }
 
-  /** Wrong passwords in a row that lock a user of this organization: its own setting, else the instance's; 0 = never. */
-  async maxPasswordAttempts(organizationId: string): Promise<number> {
+  /** What locks a user of this organization: its own setting, else the instance's. */
+  async lockoutLimits(organizationId: string): Promise<LockoutLimits> {
     const row = await this.#db
       .selectFrom("instances as i")
       .leftJoin("organizations as o", (join) => join.on("o.id", "=", organizationId))
-      .select((eb) => eb.fn.coalesce("o.maxPasswordAttempts", "i.maxPasswordAttempts").as("max"))
+      .select((eb) => [
+        eb.fn.coalesce("o.maxPasswordAttempts", "i.maxPasswordAttempts").as("maxPasswordAttempts"),
+        eb.fn.coalesce("o.maxOtpAttempts", "i.maxOtpAttempts").as("maxOtpAttempts"),
+      ])
       .executeTakeFirst();
-    return Number(row?.max ?? 0);
+    return row ?? { maxPasswordAttempts: 0, maxOtpAttempts: 0 };
   }
 
   /** A page of organizations that were not removed, with the exact number of all matches; those that sort alike, by id. */

@@ -11,6 +11,11 @@ export type Database = {
   sessions: SessionRow;
   users: UserRow;
   personalAccessTokens: PersonalAccessTokenRow;
+  machineKeys: MachineKeyRow;
+  idpLinks: IdpLinkRow;
+  identityProviders: IdentityProviderRow;
+  idpIntents: IdpIntentRow;
+  notifications: NotificationRow;
   organizations: OrganizationRow;
   instances: InstanceRow;
   memberships: MembershipRow;
@@ -36,6 +41,37 @@ export type SessionFactors = {
   user?: FactorCheck & { preferredLanguage?: string };
   /** `epoch`: the user's password epoch at the check. A later password ends the factor. */
   password?: FactorCheck & { epoch: number };
+  intent?: FactorCheck;
+  webAuthN?: FactorCheck & { userVerified: boolean };
+  totp?: FactorCheck;
+  otpSms?: FactorCheck;
+  otpEmail?: FactorCheck;
+  recoveryCode?: FactorCheck;
+};
+
+export type UserVerification = "required" | "preferred" | "discouraged";
+
+/** What a session waits for an answer to; a new challenge of a kind replaces the open one. `expiresAt`: ISO 8601. */
+export type SessionChallenges = {
+  webAuthN?: {
+    /** Base64url. */
+    challenge: string;
+    /** Base64url. */
+    allowedCredentialIds: string[];
+    userVerification: UserVerification;
+    rpId: string;
+    expiresAt: string;
+  };
+  otpSms?: OtpChallenge;
+  otpEmail?: OtpChallenge;
+};
+
+export type OtpChallenge = {
+  /** Encrypted, standard base64; null if the SMS provider makes and checks the code itself. */
+  code: string | null;
+  expiresAt: string;
+  /** The provider's verification to ask about, once it was sent. */
+  verificationId?: string;
 };
 
 export type SessionUserAgent = {
@@ -54,6 +90,7 @@ export type SessionRow = {
   /** The user's session epoch when the user was checked: once the user's is higher, the session is over. */
   userEpoch: number | null;
   factors: SessionFactors;
+  challenges: SessionChallenges;
   /** Key to standard base64. */
   metadata: Record<string, string>;
   fingerprintId: string | null;
@@ -77,6 +114,7 @@ export const sessionTable: RowTable = {
     ["user_organization_id", "text"],
     ["user_epoch", "bigint"],
     ["factors", "jsonb"],
+    ["challenges", "jsonb"],
     ["metadata", "jsonb"],
     ["fingerprint_id", "text"],
     ["user_agent", "jsonb"],
@@ -91,6 +129,48 @@ export type UserStatus = "none" | "active" | "inactive" | "locked" | "removed";
 
 /** An encrypted code that proves an e-mail address or a phone number. */
 export type VerificationCode = { encrypted: string; expiresAt: string };
+
+/** An authenticator app. */
+export type Totp = {
+  /** Base32 text, encrypted, standard base64. */
+  secret: string;
+  ready: boolean;
+  /** The newest time step a code was accepted of: each step counts once (RFC 6238 §5.2). */
+  lastStep: number | null;
+};
+
+/** A public key credential (WebAuthn): a passkey, or a second factor. Binary values are base64url. */
+export type WebAuthNCredential = {
+  /** Ours; the authenticator's is `credentialId`. */
+  id: string;
+  kind: "passkey" | "u2f";
+  rpId: string;
+  /** Pending: waits for the attestation to this challenge until then (ISO 8601). */
+  pending: { challenge: string; expiresAt: string; registeredBy: string } | null;
+  name: string;
+  credentialId: string;
+  /** COSE key. */
+  publicKey: string;
+  aaguid: string;
+  signCount: number;
+  transports: string[];
+  backupEligible: boolean;
+  backedUp: boolean;
+};
+
+/** An invitation to register a passkey. */
+export type PasskeyCode = VerificationCode & { id: string; failedAttempts: number };
+
+/** An account at an identity provider that signs in as this user. */
+export type IdpLink = { idpId: string; externalUserId: string; displayName: string };
+
+/** Wrong answers in a row, by factor; the password's are counted in a column of its own. */
+export type FailedAttempts = {
+  totp?: number;
+  otpSms?: number;
+  otpEmail?: number;
+  recoveryCode?: number;
+};
 
 export type UserRow = {
   id: string;
@@ -110,9 +190,13 @@ export type UserRow = {
   gender: number | null;
   email: string | null;
   emailVerified: boolean;
+  /** The address last verified, which may be an older one: where codes go. */
+  verifiedEmail: string | null;
   emailCode: VerificationCode | null;
   phone: string | null;
   phoneVerified: boolean;
+  /** The number last verified, which may be an older one: where codes go. */
+  verifiedPhone: string | null;
   phoneCode: VerificationCode | null;
   machineName: string | null;
   machineDescription: string | null;
@@ -126,6 +210,19 @@ export type UserRow = {
   passwordFailedAttempts: number;
   /** Grows with every new password; a rehash of the same one does not count. */
   passwordEpoch: number;
+  /** The open password reset. */
+  passwordCode: VerificationCode | null;
+  totp: Totp | null;
+  otpSms: boolean;
+  otpEmail: boolean;
+  webAuthN: WebAuthNCredential[];
+  passkeyCodes: PasskeyCode[];
+  /** Digests of the codes that are left; null: none were ever generated, or they were removed. */
+  recoveryCodes: string[] | null;
+  idpLinks: IdpLink[];
+  failedAttempts: FailedAttempts;
+  /** Digest of a service account's client secret, and the id its access tokens are bound to. */
+  clientSecret: { id: string; digest: string } | null;
   /** Grows whenever the user's sessions end as a whole: lock, deactivation, removal. */
   sessionEpoch: number;
   /** Key to standard base64. */
@@ -153,9 +250,11 @@ export const userTable: RowTable = {
     ["gender", "bigint"],
     ["email", "text"],
     ["email_verified", "boolean"],
+    ["verified_email", "text"],
     ["email_code", "jsonb"],
     ["phone", "text"],
     ["phone_verified", "boolean"],
+    ["verified_phone", "text"],
     ["phone_code", "jsonb"],
     ["machine_name", "text"],
     ["machine_description", "text"],
@@ -165,6 +264,16 @@ export const userTable: RowTable = {
     ["password_changed_at", "time"],
     ["password_failed_attempts", "bigint"],
     ["password_epoch", "bigint"],
+    ["password_code", "jsonb"],
+    ["totp", "jsonb"],
+    ["otp_sms", "boolean"],
+    ["otp_email", "boolean"],
+    ["web_auth_n", "jsonb"],
+    ["passkey_codes", "jsonb"],
+    ["recovery_codes", "jsonb"],
+    ["idp_links", "jsonb"],
+    ["failed_attempts", "jsonb"],
+    ["client_secret", "jsonb"],
     ["session_epoch", "bigint"],
     ["metadata", "jsonb"],
     ["created_at", "time"],
@@ -196,6 +305,180 @@ export const personalAccessTokenTable: RowTable = {
   ],
 };
 
+/** A public key a service account signs its assertions for the token endpoint with. */
+export type MachineKeyRow = {
+  id: string;
+  userId: string;
+  organizationId: string;
+  /** PEM, SubjectPublicKeyInfo. */
+  publicKey: string;
+  /** Null: never expires. */
+  expiresAt: Date | null;
+  createdAt: Date;
+};
+
+export const machineKeyTable: RowTable = {
+  name: "machine_keys",
+  keyColumns: 1,
+  columns: [
+    ["id", "text"],
+    ["user_id", "text"],
+    ["organization_id", "text"],
+    ["public_key", "text"],
+    ["expires_at", "time"],
+    ["created_at", "time"],
+  ],
+};
+
+/** What must be unique of the users' links: one account at a provider signs in as one user. */
+export type IdpLinkRow = { userId: string; idpId: string; externalUserId: string; displayName: string };
+
+export const idpLinkTable: RowTable = {
+  name: "idp_links",
+  keyColumns: 3,
+  columns: [
+    ["user_id", "text"],
+    ["idp_id", "text"],
+    ["external_user_id", "text"],
+    ["display_name", "text"],
+  ],
+};
+
+export type IdentityProviderRow = {
+  id: string;
+  sequence: number;
+  status: "none" | "active" | "inactive" | "removed";
+  /** Whose provider it is; null: the instance's. */
+  organizationId: string | null;
+  type: "oidc" | "oauth" | "google" | "github" | "gitlab" | "azure_ad" | "apple";
+  name: string;
+  /** Endpoints, client id, scopes: what the type needs; no secret. */
+  config: Record<string, unknown>;
+  /** Encrypted, standard base64. */
+  secret: string | null;
+  options: IdpOptions;
+  createdAt: Date;
+  changedAt: Date;
+};
+
+/** What login pages may do with a provider's accounts. `autoLinking`: number of `AutoLinkingOption`. */
+export type IdpOptions = {
+  isLinkingAllowed: boolean;
+  isCreationAllowed: boolean;
+  isAutoCreation: boolean;
+  isAutoUpdate: boolean;
+  autoLinking: number;
+};
+
+export const identityProviderTable: RowTable = {
+  name: "identity_providers",
+  keyColumns: 1,
+  columns: [
+    ["id", "text"],
+    ["sequence", "bigint"],
+    ["status", "text"],
+    ["organization_id", "text"],
+    ["type", "text"],
+    ["name", "text"],
+    ["config", "jsonb"],
+    ["secret", "text"],
+    ["options", "jsonb"],
+    ["created_at", "time"],
+    ["changed_at", "time"],
+  ],
+};
+
+/** One walk to an identity provider and back. */
+export type IdpIntentRow = {
+  id: string;
+  sequence: number;
+  status: "none" | "started" | "succeeded" | "failed" | "consumed";
+  idpId: string;
+  successUrl: string;
+  failureUrl: string;
+  /** PKCE verifier and nonce, encrypted as one JSON text, standard base64. */
+  secrets: string | null;
+  idpUserId: string | null;
+  idpUserName: string | null;
+  /** The user the account was linked to when it came back. */
+  userId: string | null;
+  /** What the provider said about the account, and that in our words. */
+  idpUser: Record<string, unknown> | null;
+  /** The provider's tokens, encrypted as one JSON text, standard base64. */
+  tokens: string | null;
+  reason: string | null;
+  /** Until when it may come back, or once it has, be used. */
+  expiresAt: Date | null;
+  createdAt: Date;
+  changedAt: Date;
+};
+
+export const idpIntentTable: RowTable = {
+  name: "idp_intents",
+  keyColumns: 1,
+  columns: [
+    ["id", "text"],
+    ["sequence", "bigint"],
+    ["status", "text"],
+    ["idp_id", "text"],
+    ["success_url", "text"],
+    ["failure_url", "text"],
+    ["secrets", "text"],
+    ["idp_user_id", "text"],
+    ["idp_user_name", "text"],
+    ["user_id", "text"],
+    ["idp_user", "jsonb"],
+    ["tokens", "text"],
+    ["reason", "text"],
+    ["expires_at", "time"],
+    ["created_at", "time"],
+    ["changed_at", "time"],
+  ],
+};
+
+/** A message on its way out of the house. */
+export type NotificationRow = {
+  id: string;
+  sequence: number;
+  status: "none" | "pending" | "sent" | "failed" | "dropped";
+  channel: "email" | "sms";
+  kind: string;
+  /** What it is about, `session/<id>/otp_sms`: a newer message on the same subject makes this one moot. */
+  subject: string;
+  recipient: string;
+  /** What the text is made of; the code in it is encrypted. */
+  content: Record<string, unknown>;
+  attempts: number;
+  /** When to try next: also while somebody tries, so that a node that died is taken over from. */
+  nextAttemptAt: Date | null;
+  /** After this the code in it is worth nothing. */
+  expiresAt: Date | null;
+  reason: string | null;
+  createdAt: Date;
+  changedAt: Date;
+};
+
+export const notificationTable: RowTable = {
+  name: "notifications",
+  keyColumns: 1,
+  columns: [
+    ["id", "text"],
+    ["sequence", "bigint"],
+    ["status", "text"],
+    ["channel", "text"],
+    ["kind", "text"],
+    ["subject", "text"],
+    ["recipient", "text"],
+    ["content", "jsonb"],
+    ["attempts", "bigint"],
+    ["next_attempt_at", "time"],
+    ["expires_at", "time"],
+    ["reason", "text"],
+    ["created_at", "time"],
+    ["changed_at", "time"],
+  ],
+};
+
 export type OrganizationRow = {
   id: string;
   sequence: number;
@@ -206,6 +489,7 @@ export type OrganizationRow = {
   primaryDomain: string;
   /** The organization's own lockout setting; null: the instance's applies. */
   maxPasswordAttempts: number | null;
+  maxOtpAttempts: number | null;
   createdAt: Date;
   changedAt: Date;
 };
@@ -221,9 +505,25 @@ export const organizationTable: RowTable = {
     ["name_key", "text"],
     ["primary_domain", "text"],
     ["max_password_attempts", "bigint"],
+    ["max_otp_attempts", "bigint"],
     ["created_at", "time"],
     ["changed_at", "time"],
   ],
+};
+
+/** What differs from the defaults of a fresh instance. */
+export type InstanceSettings = Record<string, unknown>;
+
+/** A way out for mails or text messages; at most one of a channel is active. */
+export type DeliveryProvider = {
+  id: string;
+  type: "smtp" | "http" | "twilio";
+  active: boolean;
+  description: string;
+  /** Host, sender, endpoint: what the type needs; no secret. */
+  config: Record<string, unknown>;
+  /** Encrypted as one JSON text, standard base64. */
+  secrets: string | null;
 };
 
 export type InstanceRow = {
@@ -235,6 +535,11 @@ export type InstanceRow = {
   keyCheck: string;
   /** 0: wrong passwords never lock. */
   maxPasswordAttempts: number;
+  /** Of each of the other factors that count; 0: they never lock. */
+  maxOtpAttempts: number;
+  settings: InstanceSettings;
+  emailProviders: DeliveryProvider[];
+  smsProviders: DeliveryProvider[];
   createdAt: Date;
   changedAt: Date;
 };
@@ -249,6 +554,10 @@ export const instanceTable: RowTable = {
     ["default_organization_id", "text"],
     ["key_check", "text"],
     ["max_password_attempts", "bigint"],
+    ["max_otp_attempts", "bigint"],
+    ["settings", "jsonb"],
+    ["email_providers", "jsonb"],
+    ["sms_providers", "jsonb"],
     ["created_at", "time"],
     ["changed_at", "time"],
   ],

@@ -3,6 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PasswordHashQueueFull } from "../crypto/password-hasher.ts";
 import { DomainError, type ErrorSlug } from "../errors.ts";
 import { CredentialsCheckErrorSchema, ErrorDetailSchema } from "../gen/zitadel/message_pb.js";
+import { notificationErrors } from "./notification-error-table.ts";
+import { sessionErrors } from "./session-error-table.ts";
 import { userErrors } from "./user-error-table.ts";
 import type { WireError } from "./wire-error.ts";
 
@@ -12,6 +14,8 @@ import type { WireError } from "./wire-error.ts";
  */
 const wireErrors: Record<ErrorSlug, WireError> = {
   ...userErrors,
+  ...notificationErrors,
+  ...sessionErrors,
   "auth.header_missing": { code: Code.Unauthenticated, id: null },
   "auth.header_invalid": { code: Code.Unauthenticated, id: "AUTH-toLo1" },
   "auth.token_invalid": { code: Code.Unauthenticated, id: "AUTH-7fs1e" },
@@ -22,30 +26,7 @@ const wireErrors: Record<ErrorSlug, WireError> = {
   "auth.session_token_stale": { code: Code.PermissionDenied, id: "QUERY-dsfr3" },
   "auth.session_expired": { code: Code.PermissionDenied, id: "AUTHZ-EGDo3" },
   "auth.authentication_required": { code: Code.PermissionDenied, id: "AUTHZ-Kl3p0" },
-
-  "session.not_found": { code: Code.NotFound, id: "QUERY-SFeaa" },
-  "session.terminated": { code: Code.FailedPrecondition, id: "COMMAND-Hewfq" },
-  "session.expired": { code: Code.FailedPrecondition, id: "COMMAND-Hkl3d" },
-  "session.read_token_invalid": { code: Code.PermissionDenied, id: "QUERY-dsfr3" },
-  "session.token_invalid": { code: Code.PermissionDenied, id: "COMMAND-sGr42" },
-  "session.token_required": { code: Code.PermissionDenied, id: "COMMAND-sGr42" },
-  "session.lifetime_not_positive": { code: Code.InvalidArgument, id: "COMMAND-asEG4" },
-  "session.user_change": { code: Code.InvalidArgument, id: "" },
-  "session.user_not_found": { code: Code.NotFound, id: "QUERY-Dfbg2" },
-  "session.user_not_active": { code: Code.FailedPrecondition, id: "SESSION-Gj4ko" },
-  "session.password_without_user": { code: Code.FailedPrecondition, id: "COMMAND-Sfw3f" },
-  "session.password_user_not_found": { code: Code.FailedPrecondition, id: "COMMAND-3n77z" },
-  "session.password_user_locked": { code: Code.FailedPrecondition, id: "COMMAND-JLK35", credentials: true },
-  "session.password_not_set": { code: Code.FailedPrecondition, id: "COMMAND-3nJ4t" },
-  "session.password_invalid": { code: Code.InvalidArgument, id: "COMMAND-3M0fs", credentials: true },
-  "session.check_unimplemented": { code: Code.Unimplemented, id: "GATE-Ch3ck" },
-  "session.challenge_unimplemented": { code: Code.Unimplemented, id: "GATE-Cha11" },
-  "session.creator_query_invalid": { code: Code.InvalidArgument, id: "GRPC-x8n24uh" },
-  "session.user_agent_query_invalid": { code: Code.InvalidArgument, id: "GRPC-x8n23uh" },
-  "session.query_empty": { code: Code.InvalidArgument, id: "GRPC-Sfefs" },
-  "session.query_method_invalid": { code: Code.InvalidArgument, id: "GRPC-Dwigt" },
-  "session.metadata_too_large": { code: Code.InvalidArgument, id: "GATE-Met4d" },
-  "session.user_agent_too_large": { code: Code.InvalidArgument, id: "GATE-Us3ra" },
+  "auth.mfa_required": { code: Code.PermissionDenied, id: "AUTHZ-Kl3p0" },
 
   "list.limit_exceeded": { code: Code.InvalidArgument, id: "GATE-L1m1t" },
 

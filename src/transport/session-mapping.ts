@@ -1,8 +1,12 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { DomainError } from "../errors.ts";
 import { TimestampQueryMethod } from "../gen/zitadel/object_pb.js";
-import type { RequestChallenges } from "../gen/zitadel/session/v2/challenge_pb.js";
+import {
+  type ChallengesSchema,
+  type RequestChallenges,
+  UserVerificationRequirement,
+} from "../gen/zitadel/session/v2/challenge_pb.js";
 import type { SearchQuery, SessionSchema, UserAgent } from "../gen/zitadel/session/v2/session_pb.js";
 import type {
   Checks as ChecksMessage,
@@ -13,6 +17,7 @@ import type {
   ListSessionsResponseSchema,
   SetSessionRequest,
 } from "../gen/zitadel/session/v2/session_service_pb.js";
+import type { ChallengeAnswers, ChallengeRequests } from "../session/challenges/run-challenges.ts";
 import type { SessionChanges } from "../session/change-session.ts";
 import type { Checks } from "../session/checks/run-checks.ts";
 import type { CreateSession } from "../session/create-session.ts";
@@ -23,6 +28,7 @@ import type { SetSession } from "../session/set-session.ts";
 import type { UserAgentInput } from "../session/user-agent.ts";
 import type { Comparison } from "../storage/conditions.ts";
 import type { SessionPage, SessionRecord } from "../storage/session-repository.ts";
+import type { UserVerification } from "../storage/tables.ts";
 import { fromPage, toListDetails } from "./details-mapping.ts";
 
 export function fromCreateSession(request: CreateSessionRequest): CreateSession {
@@ -78,6 +84,7 @@ function toFactors({ session, user }: SessionRecord): MessageInitShape<typeof Se
   const check = session.factors.user;
   if (!check || session.userId === null) return undefined;
   const password = passwordCheckedAt(session, user);
+  const { webAuthN, intent, totp, otpSms, otpEmail, recoveryCode } = session.factors;
   return {
     user: {
       verifiedAt: timestampFromDate(new Date(check.checkedAt)),
@@ -87,7 +94,17 @@ function toFactors({ session, user }: SessionRecord): MessageInitShape<typeof Se
       organizationId: session.userOrganizationId ?? "",
     },
     ...(password ? { password: { verifiedAt: timestampFromDate(password) } } : {}),
+    ...(webAuthN ? { webAuthN: { ...verified(webAuthN), userVerified: webAuthN.userVerified } } : {}),
+    ...(intent ? { intent: verified(intent) } : {}),
+    ...(totp ? { totp: verified(totp) } : {}),
+    ...(otpSms ? { otpSms: verified(otpSms) } : {}),
+    ...(otpEmail ? { otpEmail: verified(otpEmail) } : {}),
+    ...(recoveryCode ? { recoveryCode: verified(recoveryCode) } : {}),
   };
+}
+
+function verified({ checkedAt }: { checkedAt: string }): { verifiedAt: Timestamp } {
+  return { verifiedAt: timestampFromDate(new Date(checkedAt)) };
 }
 
 function toUserAgent({
@@ -126,46 +143,71 @@ function fromChanges(request: {
     checks: fromChecks(checks),
     metadata,
     ...(lifetime ? { lifetimeMs: toMilliseconds(lifetime) } : {}),
-    unavailableChallenges: setFields(challenges, {
-      webAuthN: "web_auth_n",
-      otpSms: "otp_sms",
-      otpEmail: "otp_email",
-    }),
+    challenges: fromChallenges(challenges),
   };
 }
 
 function fromChecks(checks: ChecksMessage | undefined): Checks {
-  const unavailable = setFields(checks, {
-    webAuthN: "web_auth_n",
-    idpIntent: "idp_intent",
-    totp: "totp",
-    otpSms: "otp_sms",
-    otpEmail: "otp_email",
-    recoveryCode: "recovery_code",
-  });
-  const search = checks?.user?.search;
+  const { user, password, idpIntent, webAuthN, totp, otpSms, otpEmail, recoveryCode } = checks ?? {};
+  const search = user?.search;
   return {
-    unavailable,
     ...(search?.case === "userId" ? { user: { userId: search.value } } : {}),
     ...(search?.case === "loginName" ? { user: { loginName: search.value } } : {}),
-    ...(checks?.password ? { password: checks.password.password } : {}),
+    ...(password ? { password: password.password } : {}),
+    ...(idpIntent ? { idpIntent: { id: idpIntent.idpIntentId, token: idpIntent.idpIntentToken } } : {}),
+    ...(webAuthN ? { webAuthN: webAuthN.credentialAssertionData } : {}),
+    ...(totp ? { totp: totp.code } : {}),
+    ...(otpSms ? { otpSms: otpSms.code } : {}),
+    ...(otpEmail ? { otpEmail: otpEmail.code } : {}),
+    ...(recoveryCode ? { recoveryCode: recoveryCode.code } : {}),
   };
+}
+
+function fromChallenges(challenges: RequestChallenges | undefined): ChallengeRequests {
+  const { webAuthN, otpSms, otpEmail } = challenges ?? {};
+  const delivery = otpEmail?.deliveryType;
+  return {
+    ...(webAuthN
+      ? {
+          webAuthN: {
+            domain: webAuthN.domain,
+            userVerification: userVerifications[webAuthN.userVerificationRequirement],
+          },
+        }
+      : {}),
+    ...(otpSms ? { otpSms } : {}),
+    ...(otpEmail
+      ? {
+          otpEmail: {
+            returnCode: delivery?.case === "returnCode",
+            urlTemplate: delivery?.case === "sendCode" ? delivery.value.urlTemplate : undefined,
+          },
+        }
+      : {}),
+  };
+}
+
+/** Validation refuses the first before it gets here. */
+const userVerifications: { [requirement in UserVerificationRequirement]: UserVerification } = {
+  [UserVerificationRequirement.UNSPECIFIED]: "required",
+  [UserVerificationRequirement.REQUIRED]: "required",
+  [UserVerificationRequirement.PREFERRED]: "preferred",
+  [UserVerificationRequirement.DISCOURAGED]: "discouraged",
+};
+
+/** An empty list of challenges asked for is an empty list of challenges made (spec session-api §5.1, 12). */
+export function toChallenges(
+  { challenges }: { challenges?: RequestChallenges },
+  { webAuthN, ...codes }: ChallengeAnswers,
+): MessageInitShape<typeof ChallengesSchema> | undefined {
+  if (challenges === undefined) return undefined;
+  const options = webAuthN as JsonObject | undefined;
+  return options ? { ...codes, webAuthN: { publicKeyCredentialRequestOptions: options } } : codes;
 }
 
 /** With the fraction: `durationMs` would round a nanosecond to nothing. */
 function toMilliseconds({ seconds, nanos }: Duration): number {
   return Number(seconds) * 1_000 + nanos / 1e6;
-}
-
-/** The contract's names of those fields that are set. */
-function setFields<M extends object>(
-  message: M | undefined,
-  names: { [field in keyof M]?: string },
-): string[] {
-  if (!message) return [];
-  return (Object.entries(names) as [keyof M, string][])
-    .filter(([field]) => message[field] !== undefined)
-    .map(([, name]) => name);
 }
 
 function fromSearchQuery({ query }: SearchQuery): SessionCriterion {

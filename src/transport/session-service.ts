@@ -13,6 +13,7 @@ import {
   fromGetSession,
   fromListSessions,
   fromSetSession,
+  toChallenges,
   toListSessionsResponse,
   toSession,
 } from "./session-mapping.ts";
@@ -23,11 +24,13 @@ export function sessionService(dependencies: SessionDependencies): ServiceImpl<t
     async createSession(request, context) {
       const created = await createSession(dependencies, callerOf(context), fromCreateSession(request));
       const { sessionId, token: sessionToken } = created;
-      return { details: toDetails(created.details), sessionId, sessionToken, ...noChallenges(request) };
+      const challenges = toChallenges(request, created.challenges);
+      return { details: toDetails(created.details), sessionId, sessionToken, challenges };
     },
     async setSession(request, context) {
-      const { details, token } = await setSession(dependencies, callerOf(context), fromSetSession(request));
-      return { details: toDetails(details), sessionToken: token ?? "", ...noChallenges(request) };
+      const changed = await setSession(dependencies, callerOf(context), fromSetSession(request));
+      const challenges = toChallenges(request, changed.challenges);
+      return { details: toDetails(changed.details), sessionToken: changed.token ?? "", challenges };
     },
     async deleteSession(request, context) {
       return {
@@ -45,9 +48,4 @@ export function sessionService(dependencies: SessionDependencies): ServiceImpl<t
       );
     },
   };
-}
-
-// An empty list of challenges asked for is an empty list of challenges made (spec session-api §5.1, 12).
-function noChallenges(request: { challenges?: unknown }): { challenges?: Record<string, never> } {
-  return request.challenges === undefined ? {} : { challenges: {} };
 }

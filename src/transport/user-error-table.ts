@@ -4,6 +4,7 @@ import type { WireError } from "./wire-error.ts";
 
 /** Codes and wire ids of what users, organizations and administrators are refused with. */
 export const userErrors = {
+  "user.idp_link_exists": { code: Code.AlreadyExists, id: "V3-DKcYh" },
   "user.not_found": { code: Code.NotFound, id: "QUERY-Dfbg2" },
   "user.id_exists": { code: Code.FailedPrecondition, id: "COMMAND-7yiox1isql" },
   "user.name_exists": { code: Code.AlreadyExists, id: "V3-DKcYh" },

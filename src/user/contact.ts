@@ -1,6 +1,6 @@
 import { parsePhoneNumberFromString } from "libphonenumber-js/min";
-import { encrypt } from "../crypto/encryption.ts";
-import { oneTimeCode } from "../crypto/one-time-code.ts";
+import { codeAlphabets, oneTimeCode } from "../crypto/one-time-code.ts";
+import { sealText } from "../crypto/sealed-text.ts";
 import { DomainError } from "../errors.ts";
 import type { UserEvent } from "./events.ts";
 import type { UserState } from "./user.ts";
@@ -57,12 +57,11 @@ export function codeIssuer({
   clock: () => Date;
 }): CodeIssuer {
   return (userId, kind) => {
-    const text = oneTimeCode("upperAndDigits", CODE_LENGTH);
-    const encrypted = encrypt(encryptionKey, Buffer.from(text), `user/${userId}/${kind}_code`);
+    const text = oneTimeCode(codeAlphabets.upperAndDigits, CODE_LENGTH);
     return {
       text,
       payload: {
-        code: Buffer.from(encrypted).toString("base64"),
+        code: sealText(encryptionKey, text, `user/${userId}/${kind}_code`),
         expiresAt: new Date(clock().getTime() + CODE_LIFETIME_MS).toISOString(),
       },
     };

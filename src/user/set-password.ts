@@ -7,6 +7,7 @@ import type { UserEvent } from "./events.ts";
 import { encodePassword, type NewPassword } from "./new-password.ts";
 import { decidePasswordAttempt, type PasswordVerification, verifyOnce } from "./password-check.ts";
 import { accessible, mayAct } from "./permissions.ts";
+import { heldBack } from "./tarpit.ts";
 import { type UserState, userAggregate, userExists } from "./user.ts";
 
 /** What stands in for the permission to write the user. */
@@ -34,12 +35,14 @@ export async function setPassword(
 ): Promise<Details> {
   const { events, users } = dependencies;
   const setter = passwordSetter(dependencies, password, proof);
-  return events.decide(userId, async () => {
-    const user = authorized(caller, await users.find(userId), proof);
-    const changed = await setter(user, caller.userId);
-    const userChange = change(userAggregate, user, changed, caller.userId);
-    return detailsOf(userChange.state, user.organizationId, await events.append([userChange]));
-  });
+  return heldBack(dependencies.delay, () =>
+    events.decide(userId, async () => {
+      const user = authorized(caller, await users.find(userId), proof);
+      const changed = await setter(user, caller.userId);
+      const userChange = change(userAggregate, user, changed, caller.userId);
+      return detailsOf(userChange.state, user.organizationId, await events.append([userChange]));
+    }),
+  );
 }
 
 /**
@@ -103,9 +106,10 @@ async function proveCurrentPassword(
   if (user.passwordHash === null) throw new DomainError("user.password_not_set");
   const verdict = await verify(password, user.passwordHash);
   if (verdict.matches) return;
-  const maxAttempts = await organizations.maxPasswordAttempts(user.organizationId);
-  const attempt = decidePasswordAttempt(user, verdict, maxAttempts);
+  const { maxPasswordAttempts } = await organizations.lockoutLimits(user.organizationId);
+  const attempt = decidePasswordAttempt(user, verdict, maxPasswordAttempts);
   const failed: Change = change(userAggregate, user, attempt.events, actorId);
   await events.append([failed]);
-  throw new DomainError("user.password_invalid", { failedAttempts: attempt.failedAttempts! });
+  const failedAttempts = attempt.failedAttempts!;
+  throw new DomainError("user.password_invalid", { failedAttempts, consecutiveFailures: failedAttempts });
 }

@@ -1,5 +1,5 @@
 import type { Aggregate, Recorded } from "../storage/aggregate.ts";
-import type { UserRow } from "../storage/tables.ts";
+import type { FailedAttempts, UserRow, WebAuthNCredential } from "../storage/tables.ts";
 import type { UserEvent } from "./events.ts";
 
 /** The folded state of a user; it is the user's row. */
@@ -23,9 +23,11 @@ export function initialUser(id: string): UserState {
     gender: null,
     email: null,
     emailVerified: false,
+    verifiedEmail: null,
     emailCode: null,
     phone: null,
     phoneVerified: false,
+    verifiedPhone: null,
     phoneCode: null,
     machineName: null,
     machineDescription: null,
@@ -35,6 +37,16 @@ export function initialUser(id: string): UserState {
     passwordChangedAt: null,
     passwordFailedAttempts: 0,
     passwordEpoch: 0,
+    passwordCode: null,
+    totp: null,
+    otpSms: false,
+    otpEmail: false,
+    webAuthN: [],
+    passkeyCodes: [],
+    recoveryCodes: null,
+    idpLinks: [],
+    failedAttempts: {},
+    clientSecret: null,
     sessionEpoch: 0,
     metadata: {},
     createdAt: new Date(0),
@@ -119,15 +131,22 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
     case "user.human.email.changed":
       return { email: event.payload.email, emailVerified: false, emailCode: null };
     case "user.human.email.verified":
-      return { emailVerified: true, emailCode: null };
+      return { emailVerified: true, verifiedEmail: state.email, emailCode: null };
     case "user.human.email.code.added":
       return { emailCode: { encrypted: event.payload.code, expiresAt: event.payload.expiresAt } };
     case "user.human.phone.changed":
       return { phone: event.payload.phone, phoneVerified: false, phoneCode: null };
     case "user.human.phone.removed":
-      return { phone: null, phoneVerified: false, phoneCode: null };
+      return {
+        phone: null,
+        phoneVerified: false,
+        verifiedPhone: null,
+        phoneCode: null,
+        otpSms: false,
+        failedAttempts: { ...state.failedAttempts, otpSms: 0 },
+      };
     case "user.human.phone.verified":
-      return { phoneVerified: true, phoneCode: null };
+      return { phoneVerified: true, verifiedPhone: state.phone, phoneCode: null };
     case "user.human.phone.code.added":
       return { phoneCode: { encrypted: event.payload.code, expiresAt: event.payload.expiresAt } };
     case "user.human.password.changed":
@@ -137,13 +156,127 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
         passwordChangedAt: event.createdAt,
         passwordFailedAttempts: 0,
         passwordEpoch: state.passwordEpoch + 1,
+        passwordCode: null,
       };
+    case "user.human.password.code.added":
+      return { passwordCode: { encrypted: event.payload.code, expiresAt: event.payload.expiresAt } };
     case "user.human.password.hash.updated":
       return { passwordHash: event.payload.encodedHash };
     case "user.human.password.check.succeeded":
       return { passwordFailedAttempts: 0 };
     case "user.human.password.check.failed":
       return { passwordFailedAttempts: state.passwordFailedAttempts + 1 };
+    case "user.human.mfa.otp.added":
+      return { totp: { secret: event.payload.otpSecret, ready: false, lastStep: null } };
+    case "user.human.mfa.otp.verified":
+      return {
+        totp: { ...state.totp!, ready: true, lastStep: event.payload.step ?? null },
+        failedAttempts: { ...state.failedAttempts, totp: 0 },
+      };
+    case "user.human.mfa.otp.removed":
+      return { totp: null, failedAttempts: { ...state.failedAttempts, totp: 0 } };
+    case "user.human.mfa.otp.check.succeeded":
+      return {
+        totp: { ...state.totp!, lastStep: event.payload.step },
+        failedAttempts: { ...state.failedAttempts, totp: 0 },
+      };
+    case "user.human.mfa.otp.check.failed":
+      return { failedAttempts: oneMore(state, "totp") };
+    case "user.human.mfa.otp.sms.added":
+      return { otpSms: true };
+    case "user.human.mfa.otp.sms.removed":
+      return { otpSms: false, failedAttempts: { ...state.failedAttempts, otpSms: 0 } };
+    case "user.human.mfa.otp.sms.check.succeeded":
+      return { failedAttempts: { ...state.failedAttempts, otpSms: 0 } };
+    case "user.human.mfa.otp.sms.check.failed":
+      return { failedAttempts: oneMore(state, "otpSms") };
+    case "user.human.mfa.otp.email.added":
+      return { otpEmail: true };
+    case "user.human.mfa.otp.email.removed":
+      return { otpEmail: false, failedAttempts: { ...state.failedAttempts, otpEmail: 0 } };
+    case "user.human.mfa.otp.email.check.succeeded":
+      return { failedAttempts: { ...state.failedAttempts, otpEmail: 0 } };
+    case "user.human.mfa.otp.email.check.failed":
+      return { failedAttempts: oneMore(state, "otpEmail") };
+    case "user.human.mfa.recoverycode.added":
+      return { recoveryCodes: [...(state.recoveryCodes ?? []), ...event.payload.codes] };
+    case "user.human.mfa.recoverycode.removed":
+      return { recoveryCodes: null, failedAttempts: { ...state.failedAttempts, recoveryCode: 0 } };
+    case "user.human.mfa.recoverycode.check.succeeded": {
+      const { codeChecked } = event.payload;
+      return {
+        recoveryCodes: (state.recoveryCodes ?? []).filter((digest) => digest !== codeChecked),
+        failedAttempts: { ...state.failedAttempts, recoveryCode: 0 },
+      };
+    }
+    case "user.human.mfa.recoverycode.check.failed":
+      return { failedAttempts: oneMore(state, "recoveryCode") };
+    case "user.human.passwordless.token.added":
+    case "user.human.mfa.u2f.token.added": {
+      const kind = event.type === "user.human.passwordless.token.added" ? "passkey" : "u2f";
+      const { webAuthNTokenId: id, challenge, rpID: rpId, expiresAt, registeredBy } = event.payload;
+      return {
+        webAuthN: [
+          ...state.webAuthN.filter((credential) => credential.kind !== kind || credential.pending === null),
+          { ...unverified, id, kind, rpId, pending: { challenge, expiresAt, registeredBy } },
+        ],
+      };
+    }
+    case "user.human.passwordless.token.verified":
+    case "user.human.mfa.u2f.token.verified": {
+      const { webAuthNTokenId, keyId: credentialId, webAuthNTokenName: name, ...verified } = event.payload;
+      const { publicKey, aaguid, signCount, transports, backupEligible, backedUp } = verified;
+      return credentialChange(state, webAuthNTokenId, {
+        pending: null,
+        credentialId,
+        name,
+        publicKey,
+        aaguid,
+        signCount,
+        transports,
+        backupEligible,
+        backedUp,
+      });
+    }
+    case "user.human.passwordless.token.signcount.changed":
+    case "user.human.mfa.u2f.token.signcount.changed": {
+      const { webAuthNTokenId, signCount, backedUp } = event.payload;
+      return credentialChange(state, webAuthNTokenId, { signCount, backedUp });
+    }
+    case "user.human.passwordless.token.removed":
+    case "user.human.mfa.u2f.token.removed": {
+      const { webAuthNTokenId } = event.payload;
+      return { webAuthN: state.webAuthN.filter(({ id }) => id !== webAuthNTokenId) };
+    }
+    case "user.human.passwordless.initialization.code.added":
+    case "user.human.passwordless.initialization.code.requested": {
+      const { id, code: encrypted, expiresAt } = event.payload;
+      return { passkeyCodes: [...state.passkeyCodes, { id, encrypted, expiresAt, failedAttempts: 0 }] };
+    }
+    case "user.human.passwordless.initialization.code.check.succeeded":
+      return { passkeyCodes: state.passkeyCodes.filter(({ id }) => id !== event.payload.id) };
+    case "user.human.passwordless.initialization.code.check.failed":
+      return {
+        passkeyCodes: state.passkeyCodes.map((code) =>
+          code.id === event.payload.id ? { ...code, failedAttempts: code.failedAttempts + 1 } : code,
+        ),
+      };
+    case "user.human.externalidp.added": {
+      const { idpConfigId: idpId, userId: externalUserId, displayName } = event.payload;
+      return { idpLinks: [...state.idpLinks, { idpId, externalUserId, displayName }] };
+    }
+    case "user.human.externalidp.removed": {
+      const { idpConfigId, userId } = event.payload;
+      return {
+        idpLinks: state.idpLinks.filter(
+          ({ idpId, externalUserId }) => idpId !== idpConfigId || externalUserId !== userId,
+        ),
+      };
+    }
+    case "user.machine.secret.set":
+      return { clientSecret: event.payload };
+    case "user.machine.secret.removed":
+      return { clientSecret: null };
     case "user.metadata.set":
       return { metadata: { ...state.metadata, [event.payload.key]: event.payload.value } };
     case "user.metadata.removed": {
@@ -153,7 +286,7 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
     case "user.locked":
       return { status: "locked", sessionEpoch: state.sessionEpoch + 1 };
     case "user.unlocked":
-      return { status: "active", passwordFailedAttempts: 0 };
+      return { status: "active", passwordFailedAttempts: 0, failedAttempts: {} };
     case "user.deactivated":
       return { status: "inactive", sessionEpoch: state.sessionEpoch + 1 };
     case "user.reactivated":
@@ -170,12 +303,50 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
         createdAt: state.createdAt,
         changedAt: state.changedAt,
       };
+    case "user.human.email.code.sent":
+    case "user.human.email.verification.failed":
+    case "user.human.phone.code.sent":
+    case "user.human.phone.verification.failed":
+    case "user.human.password.code.sent":
+    case "user.human.passwordless.token.clone.suspected":
+    case "user.human.mfa.u2f.token.clone.suspected":
+    case "user.human.passwordless.initialization.code.sent":
+    case "user.machine.key.added":
+    case "user.machine.key.removed":
     case "user.pat.added":
     case "user.pat.removed":
       return {};
     default:
       return event satisfies never;
   }
+}
+
+function oneMore({ failedAttempts }: UserState, factor: keyof FailedAttempts): FailedAttempts {
+  return { ...failedAttempts, [factor]: (failedAttempts[factor] ?? 0) + 1 };
+}
+
+/** What is not known of a credential before the authenticator answers. */
+const unverified = {
+  name: "",
+  credentialId: "",
+  publicKey: "",
+  aaguid: "",
+  signCount: 0,
+  transports: [],
+  backupEligible: false,
+  backedUp: false,
+};
+
+function credentialChange(
+  state: UserState,
+  credentialId: string,
+  changed: Partial<WebAuthNCredential>,
+): Partial<UserState> {
+  return {
+    webAuthN: state.webAuthN.map((credential) =>
+      credential.id === credentialId ? { ...credential, ...changed } : credential,
+    ),
+  };
 }
 
 function born(state: UserState, event: Recorded<UserEvent>): Partial<UserState> {

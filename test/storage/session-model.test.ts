@@ -117,8 +117,8 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
   ): Promise<void> {
     if (each.do === "user") return changeState(each, models, people);
     const person = "user" in each && each.user ? people.get(each.user)! : undefined;
-    const checks = { unavailable: [], ...(person ? { user: { userId: person.id } } : {}) };
-    const changes = { checks, unavailableChallenges: [] };
+    const checks = person ? { user: { userId: person.id } } : {};
+    const changes = { checks, challenges: {} };
 
     if (each.do === "create") {
       const command = { ...changes, metadata: bytes(each.metadata) };

@@ -1,4 +1,5 @@
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
+import { Notifications } from "../../src/notification/notifications.ts";
 import type { OrganizationDependencies } from "../../src/organization/dependencies.ts";
 import { instanceAggregate } from "../../src/organization/instance.ts";
 import { projections } from "../../src/projections/projections.ts";
@@ -30,14 +31,18 @@ export type House = UserDependencies &
 export async function openHouse(engine: Engine): Promise<House> {
   const database = await createTestDatabase(engine);
   const { db, close } = await database.open();
+  const organizations = new OrganizationRepository(db);
+  const encryptionKey = new Uint8Array(32);
   const users: UserDependencies = {
     events: new EventRepository(db, projections, { uniqueSlugs: uniqueConstraints }),
     users: new UserRepository(db),
-    organizations: new OrganizationRepository(db),
+    organizations,
     personalAccessTokens: new PersonalAccessTokenRepository(db),
     passwords: createPasswordHasher(),
-    encryptionKey: new Uint8Array(32),
+    notifications: new Notifications({ organizations, encryptionKey }),
+    encryptionKey,
     clock: () => new Date(),
+    delay: async () => {},
   };
   return {
     ...users,

@@ -1,7 +1,22 @@
 import { DomainError } from "../../errors.ts";
-import { decidePasswordAttempt, type PasswordVerdict } from "../../user/password-check.ts";
+import {
+  decidePasswordAttempt,
+  type PasswordVerdict,
+  type PasswordVerification,
+} from "../../user/password-check.ts";
 import { type UserState, userExists } from "../../user/user.ts";
-import type { CheckOutcome } from "./outcome.ts";
+import type { CheckContext, CheckOutcome } from "./outcome.ts";
+
+/** The password check: one verification of one hash, whatever the outcome. */
+export async function checkPassword(
+  { user, lockout, at }: CheckContext,
+  password: string,
+  verify: PasswordVerification,
+): Promise<CheckOutcome> {
+  const verdict = await verify(password, passwordHashToCheck(user));
+  const { maxPasswordAttempts } = verdict.matches ? { maxPasswordAttempts: 0 } : await lockout();
+  return decidePasswordCheck(user!, verdict, maxPasswordAttempts, at);
+}
 
 /**
  * Refuses a password check that could not succeed whatever the password (spec session-api §10.2, 1 to 4).
@@ -31,7 +46,10 @@ export function decidePasswordCheck(
 ): CheckOutcome {
   const { events, failedAttempts } = decidePasswordAttempt(user, verdict, maxAttempts);
   if (failedAttempts !== undefined) {
-    const failure = new DomainError("session.password_invalid", { failedAttempts });
+    const failure = new DomainError("session.password_invalid", {
+      failedAttempts,
+      consecutiveFailures: failedAttempts,
+    });
     return { session: [], user: events, failure };
   }
   return {

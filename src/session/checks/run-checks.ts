@@ -1,4 +1,4 @@
-import { DomainError } from "../../errors.ts";
+import type { DomainError } from "../../errors.ts";
 import { type Change, change } from "../../storage/aggregate.ts";
 import type { UserEvent } from "../../user/events.ts";
 import type { PasswordVerification } from "../../user/password-check.ts";
@@ -6,62 +6,102 @@ import { loginNameKey, type UserState, userAggregate } from "../../user/user.ts"
 import type { SessionDependencies } from "../dependencies.ts";
 import type { SessionEvent } from "../events.ts";
 import type { SessionState } from "../session.ts";
-import { decidePasswordCheck, passwordHashToCheck } from "./password.ts";
+import type { Check, CheckContext } from "./outcome.ts";
+import { checkPassword } from "./password.ts";
 import { checkUser } from "./user.ts";
 
 /** The checks of one request. */
 export type Checks = {
   user?: { userId: string } | { loginName: string };
   password?: string;
-  /** Checks asked for that this server does not offer yet, by their field names. */
-  unavailable: readonly string[];
+  idpIntent?: { id: string; token: string };
+  /** The assertion as `PublicKeyCredential.toJSON()` makes it; nothing about it is known yet. */
+  webAuthN?: unknown;
+  totp?: string;
+  otpSms?: string;
+  otpEmail?: string;
+  recoveryCode?: string;
 };
 
 export type ChecksResult = {
   session: SessionEvent[];
-  /** The user's own facts; empty if no check touched the user. */
-  user: Change[];
+  /** The session's user after the checks; undefined: none. */
+  user: UserState | undefined;
+  /** What else is to be stored: the user's own facts, and what was used up. */
+  others: Change[];
   failure?: DomainError;
 };
 
 /**
- * Runs the checks in their fixed order, whatever the order on the wire: user, then password. The first failure stops.
+ * Runs the checks in their fixed order, whatever the order on the wire. The first failure stops: of such a request
+ * nothing is stored but that check's failed attempt, not even what earlier checks found out about the user.
  * @throws DomainError what a check refuses without leaving a trace on the user
  */
 export async function runChecks(
-  dependencies: Pick<SessionDependencies, "users" | "organizations" | "clock">,
+  dependencies: SessionDependencies,
   session: SessionState,
   checks: Checks,
   verify: PasswordVerification,
   actorId: string,
 ): Promise<ChecksResult> {
   const { users, organizations, clock } = dependencies;
-  const [unavailable] = checks.unavailable;
-  if (unavailable !== undefined) {
-    throw new DomainError("session.check_unimplemented", {
-      message: `the check ${unavailable} is not available yet`,
-    });
-  }
-
-  const sessionEvents: SessionEvent[] = [];
-  let user: UserState | undefined;
+  const events: SessionEvent[] = [];
+  let loaded: UserState | undefined;
   if (checks.user) {
-    user = await ("userId" in checks.user
+    loaded = await ("userId" in checks.user
       ? users.find(checks.user.userId)
       : users.findByLoginName(loginNameKey(checks.user.loginName)));
-    sessionEvents.push(...checkUser(session, user, clock()).session);
+    events.push(...checkUser(session, loaded, clock()).session);
   }
-  if (checks.password === undefined) return { session: sessionEvents, user: [] };
+  const proofs = proofsOf(dependencies, checks, verify);
+  if (proofs.length === 0) return { session: events, user: loaded, others: [] };
 
-  if (user === undefined && session.userId !== null) user = await users.find(session.userId);
-  const verdict = await verify(checks.password, passwordHashToCheck(user));
-  const checkedUser = user!;
-  const maxAttempts = verdict.matches
-    ? 0
-    : await organizations.maxPasswordAttempts(checkedUser.organizationId);
-  const outcome = decidePasswordCheck(checkedUser, verdict, maxAttempts, clock());
-  const userChange = change<UserState, UserEvent>(userAggregate, checkedUser, outcome.user, actorId);
-  return outcome.failure
-    ? { session: [], user: [userChange], failure: outcome.failure }
-    : { session: [...sessionEvents, ...outcome.session], user: [userChange] };
+  if (loaded === undefined && session.userId !== null) loaded = await users.find(session.userId);
+  const user = loaded;
+  const context: CheckContext = {
+    session,
+    user,
+    lockout: () => organizations.lockoutLimits(user!.organizationId),
+    at: clock(),
+    actorId,
+  };
+  const others: Change[] = [];
+  let userChange = user && change(userAggregate, user, [], actorId);
+  for (const check of proofs) {
+    const outcome = await check({ ...context, user: userChange?.state });
+    if (outcome.failure) {
+      const failed = user ? [change(userAggregate, user, outcome.user, actorId)] : [];
+      return { session: [], user, others: failed, failure: outcome.failure };
+    }
+    events.push(...outcome.session);
+    others.push(...(outcome.others ?? []));
+    if (userChange) userChange = further(userChange, outcome.user, actorId);
+  }
+  // Also without events: what was proven was proven of the user as loaded.
+  return {
+    session: events,
+    user: userChange?.state,
+    others: userChange ? [userChange, ...others] : others,
+  };
+}
+
+/** What is asked to be proven, in the order it is checked. */
+function proofsOf(
+  dependencies: SessionDependencies,
+  checks: Checks,
+  verify: PasswordVerification,
+): Check[] {
+  const { password } = checks;
+  const proofs: (Check | undefined)[] = [
+    password === undefined ? undefined : (context) => checkPassword(context, password, verify),
+  ];
+  return proofs.filter((proof) => proof !== undefined);
+}
+
+type UserChange = Change & { state: UserState };
+
+/** The same change with more events. */
+function further(first: UserChange, events: readonly UserEvent[], actorId: string): UserChange {
+  const next = change(userAggregate, first.state, events, actorId);
+  return { ...next, expectedSequence: first.expectedSequence, events: [...first.events, ...next.events] };
 }

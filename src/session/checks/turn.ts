@@ -6,10 +6,15 @@ export function checkedUser({ user }: Checks): string | undefined {
   return user && ("userId" in user ? user.userId : loginNameKey(user.loginName));
 }
 
+/** Whether the request wants something proven, beyond saying whom the session is about. */
+export function provesSomething({ user: _, ...proofs }: Checks): boolean {
+  return Object.values(proofs).some((proof) => proof !== undefined);
+}
+
 /**
- * Password checks of one user take turns before anything is hashed: a burst of guesses spends its attempts and is
- * refused as locked, instead of filling the hasher's queue and keeping everybody else from signing in.
+ * Requests that prove something about one user take turns before anything is verified: a burst of guesses spends its
+ * attempts and is refused as locked, instead of filling the hasher's queue and keeping everybody else from signing in.
  */
-export function turnOf({ password }: Checks): { inTurn: boolean } {
-  return { inTurn: password !== undefined };
+export function turnOf(checks: Checks): { inTurn: boolean } {
+  return { inTurn: provesSomething(checks) };
 }
