@@ -5,6 +5,7 @@ import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { measureEndpoints } from "./endpoints.ts";
 import { describeMachine } from "./machine.ts";
+import { measurePasswords } from "./passwords.ts";
 import { type Results, toMarkdown } from "./report.ts";
 import type { Stage } from "./stage.ts";
 
@@ -56,6 +57,8 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
   if (chosen.includes("endpoints"))
     results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
   if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
+  if (chosen.includes("passwords"))
+    results.passwords = await measurePasswords(stage, plan.passwords, onProgress);
   return results;
 }
 

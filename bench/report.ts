@@ -1,6 +1,7 @@
 import type { AppendResult } from "./append.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
 import type { Machine } from "./machine.ts";
+import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
 import type { Round, Spread } from "./statistics.ts";
 
 export type Results = {
@@ -8,15 +9,17 @@ export type Results = {
   machine: Machine;
   endpoints?: EndpointResult[];
   append?: AppendResult[];
+  passwords?: PasswordsResult;
 };
 
 /** Everything as Markdown, fit for the README. */
-export function toMarkdown({ startedAt, machine, endpoints, append }: Results): string {
+export function toMarkdown({ startedAt, machine, endpoints, append, passwords }: Results): string {
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
+    ...(passwords ? ["", ...passwordsTable(passwords)] : []),
     "",
   ].join("\n");
 }
@@ -79,6 +82,30 @@ function appendTable(results: AppendResult[]): string[] {
     ...(hasPgbench
       ? []
       : ["", "pgbench is not installed here (it comes with PostgreSQL): the `pg` loop stands in for it."]),
+  ];
+}
+
+function passwordsTable({ quiet, busy, p50, p99, signInsPerSecond }: PasswordsResult): string[] {
+  return [
+    `**Reads beside password checks**: GetSession from ${READERS} callers (Connect JSON), while ${PEOPLE} people sign in with their passwords, against the same while nobody does. Latency: median of the ratios (least–most).`,
+    "",
+    "| | p50 ms | p99 ms | requests/s | sign-ins/s |",
+    "|---|--:|--:|--:|--:|",
+    row([
+      "nobody signs in",
+      milliseconds(quiet.p50Ms),
+      milliseconds(quiet.p99Ms),
+      whole(quiet.perSecond),
+      "–",
+    ]),
+    row([
+      `${PEOPLE} sign in`,
+      milliseconds(busy.p50Ms),
+      milliseconds(busy.p99Ms),
+      whole(busy.perSecond),
+      whole(signInsPerSecond),
+    ]),
+    row(["ratio", spread(p50), spread(p99), "", ""]),
   ];
 }
 

@@ -32,6 +32,7 @@ export type Answer = {
 };
 
 const service = "/zitadel.session.v2.SessionService";
+const userService = "/zitadel.user.v2.UserService";
 const contentTypes: Record<Protocol, string> = {
   "Connect JSON": "application/json",
   "Connect binary": "application/proto",
@@ -50,9 +51,13 @@ export function encodeCall(protocol: Protocol, rpc: Rpc, session: Session, beare
 }
 
 /** Any other call over gRPC. */
-export function encodeGrpcCall(rpc: string, message: Uint8Array, bearer: string): Request {
+export function encodeGrpcCall(
+  rpc: "CreateSession" | "AddHumanUser",
+  message: Uint8Array,
+  bearer: string,
+): Request {
   const headers = { authorization: `Bearer ${bearer}`, "content-type": contentTypes.gRPC };
-  return rpcCall("gRPC", rpc, frame(message), headers);
+  return rpcCall("gRPC", rpc, frame(message), headers, rpc === "AddHumanUser" ? userService : service);
 }
 
 function restCall(rpc: Rpc, { sessionId, sessionToken }: Session, headers: Record<string, string>): Request {
@@ -74,6 +79,7 @@ function rpcCall(
   rpc: string,
   body: Uint8Array,
   headers: Record<string, string>,
+  ofService = service,
 ): Request {
   const own: Record<string, string> =
     protocol === "gRPC"
@@ -82,7 +88,7 @@ function rpcCall(
           "content-length": String(body.length),
           ...(protocol === "gRPC-Web" ? { "x-grpc-web": "1" } : { "connect-protocol-version": "1" }),
         };
-  return { method: "POST", path: `${service}/${rpc}`, headers: { ...headers, ...own }, body };
+  return { method: "POST", path: `${ofService}/${rpc}`, headers: { ...headers, ...own }, body };
 }
 
 function encode<S extends DescMessage>(protocol: Protocol, schema: S, message: MessageShape<S>): Uint8Array {
