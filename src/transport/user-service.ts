@@ -29,7 +29,7 @@ import {
 import { fromListPersonalAccessTokens, fromListUsers } from "./user-query-mapping.ts";
 
 /** `zitadel.user.v2.UserService`: message to command, call, result to message. */
-export function userService(dependencies: UserDependencies): ServiceImpl<typeof UserService> {
+export function userService(dependencies: UserDependencies): Partial<ServiceImpl<typeof UserService>> {
   return {
     async createUser(request, context) {
       const created = await createUser(dependencies, callerOf(context), fromCreateUser(request));

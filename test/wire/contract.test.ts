@@ -23,6 +23,7 @@ import {
   required as witnessOneofRequired,
   rules as witnessRules,
 } from "@zitadel/proto/validate/validate_pb.js";
+import { auth_option as olderAuthOption } from "@zitadel/proto/zitadel/options_pb.js";
 import { options as witnessOptions } from "@zitadel/proto/zitadel/protoc_gen_zitadel/v2/options_pb.js";
 import { describe, expect, test } from "vitest";
 import {
@@ -70,6 +71,35 @@ const differences: { reason: string; facts: Record<string, string | null> }[] = 
         "8 recoveryCode zitadel.session.v2.RecoveryCodeFactor EXPLICIT",
       "zitadel.session.v2.RecoveryCodeFactor": "message",
       "zitadel.session.v2.RecoveryCodeFactor.verified_at": "1 verifiedAt google.protobuf.Timestamp EXPLICIT",
+      "zitadel.settings.v2.SecondFactorType.SECOND_FACTOR_TYPE_RECOVERY_CODES": "5",
+      "zitadel.user.v2.AuthenticationMethodType.AUTHENTICATION_METHOD_TYPE_RECOVERY_CODE": "8",
+      "zitadel.user.v2.GenerateRecoveryCodesRequest": "message",
+      "zitadel.user.v2.GenerateRecoveryCodesRequest.count": "2 count INT32 IMPLICIT",
+      "zitadel.user.v2.GenerateRecoveryCodesRequest.count rules": '{"int32":{"lte":50,"gte":1}}',
+      "zitadel.user.v2.GenerateRecoveryCodesRequest.user_id": "1 userId STRING IMPLICIT",
+      "zitadel.user.v2.GenerateRecoveryCodesRequest.user_id rules":
+        '{"string":{"minLen":"1","maxLen":"200"}}',
+      "zitadel.user.v2.GenerateRecoveryCodesResponse": "message",
+      "zitadel.user.v2.GenerateRecoveryCodesResponse.details": "1 details zitadel.object.v2.Details EXPLICIT",
+      "zitadel.user.v2.GenerateRecoveryCodesResponse.recovery_codes":
+        "2 recoveryCodes repeated STRING IMPLICIT",
+      "zitadel.user.v2.RemoveRecoveryCodesRequest": "message",
+      "zitadel.user.v2.RemoveRecoveryCodesRequest.user_id": "1 userId STRING IMPLICIT",
+      "zitadel.user.v2.RemoveRecoveryCodesRequest.user_id rules": '{"string":{"minLen":"1","maxLen":"200"}}',
+      "zitadel.user.v2.RemoveRecoveryCodesResponse": "message",
+      "zitadel.user.v2.RemoveRecoveryCodesResponse.details": "1 details zitadel.object.v2.Details EXPLICIT",
+      "zitadel.user.v2.UserService/GenerateRecoveryCodes":
+        "unary zitadel.user.v2.GenerateRecoveryCodesRequest zitadel.user.v2.GenerateRecoveryCodesResponse 0",
+      "zitadel.user.v2.UserService/GenerateRecoveryCodes permission": "authenticated",
+      "zitadel.user.v2.UserService/GenerateRecoveryCodes route":
+        '{"post":"/v2/users/{user_id}/recovery_codes","body":"*"}',
+      "zitadel.user.v2.UserService/GenerateRecoveryCodes success code": "200",
+      "zitadel.user.v2.UserService/RemoveRecoveryCodes":
+        "unary zitadel.user.v2.RemoveRecoveryCodesRequest zitadel.user.v2.RemoveRecoveryCodesResponse 0",
+      "zitadel.user.v2.UserService/RemoveRecoveryCodes permission": "authenticated",
+      "zitadel.user.v2.UserService/RemoveRecoveryCodes route":
+        '{"delete":"/v2/users/{user_id}/recovery_codes"}',
+      "zitadel.user.v2.UserService/RemoveRecoveryCodes success code": "200",
     },
   },
   {
@@ -133,6 +163,11 @@ const differences: { reason: string; facts: Record<string, string | null> }[] = 
       "zitadel.user.v2.UserService/RemovePersonalAccessToken route":
         '{"delete":"/v2/users/{user_id}/pats/{token_id}"}',
       "zitadel.user.v2.UserService/UpdateUser route": '{"patch":"/v2/users/{user_id}","body":"*"}',
+      "zitadel.user.v2.UserService/AddKey route": '{"post":"/v2/users/{user_id}/keys","body":"*"}',
+      "zitadel.user.v2.UserService/AddSecret route": '{"post":"/v2/users/{user_id}/secret","body":"*"}',
+      "zitadel.user.v2.UserService/ListKeys route": '{"post":"/v2/users/keys/search","body":"*"}',
+      "zitadel.user.v2.UserService/RemoveKey route": '{"delete":"/v2/users/{user_id}/keys/{key_id}"}',
+      "zitadel.user.v2.UserService/RemoveSecret route": '{"delete":"/v2/users/{user_id}/secret"}',
     },
   },
   {
@@ -160,6 +195,77 @@ const differences: { reason: string; facts: Record<string, string | null> }[] = 
       "zitadel.internal_permission.v2.ResourceType.ProjectGrant.project_id rules": name200,
     },
   },
+  {
+    reason: "intents learnt to hint, to refresh and to propose; the password of a directory is no URI",
+    facts: {
+      "zitadel.user.v2.IDPOAuthAccessInformation.refresh_token": "3 refreshToken STRING EXPLICIT",
+      "zitadel.user.v2.LDAPCredentials.password rules": '{"string":{"minLen":"1","maxLen":"200"}}',
+      "zitadel.user.v2.RedirectURLs.login_hint": "3 loginHint STRING IMPLICIT",
+      "zitadel.user.v2.RedirectURLs.login_hint rules": '{"string":{"maxLen":"200"}}',
+      "zitadel.user.v2.RetrieveIdentityProviderIntentResponse.create_user":
+        "6 createUser zitadel.user.v2.CreateUserRequest EXPLICIT oneof user_action",
+      "zitadel.user.v2.RetrieveIdentityProviderIntentResponse.update_human_user":
+        "5 updateHumanUser zitadel.user.v2.UpdateHumanUserRequest EXPLICIT",
+      "zitadel.user.v2.RetrieveIdentityProviderIntentResponse.update_user":
+        "7 updateUser zitadel.user.v2.UpdateUserRequest EXPLICIT oneof user_action",
+      "zitadel.user.v2.RetrieveIdentityProviderIntentResponse.user_action required": "false",
+    },
+  },
+  {
+    reason: "settings and providers grew",
+    facts: {
+      "zitadel.idp.v2.IDPType.IDP_TYPE_ZITADEL": "13",
+      "zitadel.idp.v2.JWTConfig.audience": "5 audience STRING IMPLICIT",
+      "zitadel.idp.v2.JWTConfig.audience rules": '{"string":{"maxLen":"200"}}',
+      "zitadel.settings.v1.SecretGeneratorType.SECRET_GENERATOR_TYPE_INVITE_CODE": "9",
+      "zitadel.settings.v2.GetGeneralSettingsResponse.allowed_languages":
+        "5 allowedLanguages repeated STRING IMPLICIT",
+      "zitadel.settings.v2.GetGeneralSettingsResponse.default_organization_id":
+        "4 defaultOrganizationId STRING IMPLICIT",
+      "zitadel.settings.v2.LoginSettings.allow_local_authentication":
+        "20 allowLocalAuthentication BOOL IMPLICIT",
+      "zitadel.settings.v2.SecondFactorType.SECOND_FACTOR_TYPE_TOTP": "1",
+    },
+  },
+  {
+    reason: "LDAP and SAML are not served",
+    facts: {
+      "zitadel.idp.v2.IDPConfig.ldap": null,
+      "zitadel.idp.v2.IDPConfig.saml": null,
+    },
+  },
+  {
+    reason: "webhooks are signed, and mail servers are asked in more ways",
+    facts: {
+      "zitadel.admin.v1.AddEmailProviderHTTPResponse.signing_key": "3 signingKey STRING IMPLICIT",
+      "zitadel.admin.v1.AddEmailProviderSMTPRequest.Auth required": "false",
+      "zitadel.admin.v1.AddEmailProviderSMTPRequest.none":
+        "9 none zitadel.admin.v1.SMTPNoAuth EXPLICIT oneof Auth",
+      "zitadel.admin.v1.AddEmailProviderSMTPRequest.plain":
+        "10 plain zitadel.admin.v1.SMTPPlainAuth EXPLICIT oneof Auth",
+      "zitadel.admin.v1.AddEmailProviderSMTPRequest.xoauth2":
+        "11 xoauth2 zitadel.admin.v1.SMTPXOAuth2Auth EXPLICIT oneof Auth",
+      "zitadel.admin.v1.AddSMSProviderHTTPResponse.signing_key": "3 signingKey STRING IMPLICIT",
+      "zitadel.admin.v1.SMTPNoAuth": "message",
+      "zitadel.admin.v1.SMTPPlainAuth": "message",
+      "zitadel.admin.v1.SMTPPlainAuth.password": "1 password STRING IMPLICIT",
+      "zitadel.admin.v1.SMTPPlainAuth.password rules": '{"string":{"maxLen":"200"}}',
+      "zitadel.admin.v1.SMTPXOAuth2Auth": "message",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.ClientCredentials": "message",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.ClientCredentials.client_id": "1 clientId STRING IMPLICIT",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.ClientCredentials.client_id rules": '{"string":{"maxLen":"200"}}',
+      "zitadel.admin.v1.SMTPXOAuth2Auth.ClientCredentials.client_secret": "2 clientSecret STRING IMPLICIT",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.ClientCredentials.client_secret rules": '{"string":{"maxLen":"200"}}',
+      "zitadel.admin.v1.SMTPXOAuth2Auth.OAuth2Type required": "false",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.client_credentials":
+        "3 clientCredentials zitadel.admin.v1.SMTPXOAuth2Auth.ClientCredentials EXPLICIT oneof OAuth2Type",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.scopes": "2 scopes repeated STRING IMPLICIT",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.scopes rules":
+        '{"repeated":{"maxItems":"20","items":{"string":{"minLen":"1","maxLen":"100"}}}}',
+      "zitadel.admin.v1.SMTPXOAuth2Auth.token_endpoint": "1 tokenEndpoint STRING IMPLICIT",
+      "zitadel.admin.v1.SMTPXOAuth2Auth.token_endpoint rules": '{"string":{"maxLen":"200"}}',
+    },
+  },
 ];
 
 /** A package we serve in a version the witness knows only as an older one. */
@@ -176,8 +282,26 @@ const ourPaths = readdirSync(new URL("zitadel/", generatedRoot), { recursive: tr
   .map((path) => `zitadel/${path}`)
   .sort();
 
+/** The witness keeps the older interface in one folder; we give each package its own. */
+const olderFiles: [ours: string, witness: string][] = [
+  ["zitadel/admin/v1/admin_service_pb.js", "zitadel/admin_pb.js"],
+  ["zitadel/management/v1/management_service_pb.js", "zitadel/management_pb.js"],
+  ["zitadel/idp/v1/idp_pb.js", "zitadel/idp_pb.js"],
+  ["zitadel/instance/v1/instance_pb.js", "zitadel/instance_pb.js"],
+  ["zitadel/org/v1/org_pb.js", "zitadel/org_pb.js"],
+  ["zitadel/policy/v1/policy_pb.js", "zitadel/policy_pb.js"],
+  ["zitadel/settings/v1/settings_pb.js", "zitadel/settings_pb.js"],
+  ["zitadel/user/v1/user_pb.js", "zitadel/user_pb.js"],
+];
+
+/** Where the older services answer; the witness leaves this part of a route to its proxy. */
+const routePrefixes: Record<string, string> = {
+  "zitadel.admin.v1.AdminService": "/admin/v1",
+  "zitadel.management.v1.ManagementService": "/management/v1",
+};
+
 const witnessPath = (path: string): string =>
-  olderPackages.reduce((name, [ours, witness]) => name.replace(ours, witness), path);
+  [...olderPackages, ...olderFiles].reduce((name, [ours, witness]) => name.replace(ours, witness), path);
 
 /** The witness's older package under the name of ours, so that facts can be compared as text. */
 const underOurNames = (text: string): string =>
@@ -260,16 +384,24 @@ const messageFacts = (message: DescMessage, isOurs: boolean): [string, string][]
 const enumFacts = (enumeration: DescEnum): [string, string][] =>
   enumeration.values.map((value) => [`${enumeration.typeName}.${value.name}`, `${value.number}`]);
 
+const routeOf = (method: DescMethod, isOurs: boolean): string => {
+  const route = JSON.stringify(toJson(HttpRuleSchema, getOption(method, http)));
+  return isOurs ? route : route.replace('":"/', `":"${routePrefixes[method.parent.typeName] ?? ""}/`);
+};
+
 const methodFacts = (method: DescMethod, isOurs: boolean): [string, string][] => {
   const name = `${method.parent.typeName}/${method.name}`;
   const route: [string, string][] = hasOption(method, http)
-    ? [[`${name} route`, JSON.stringify(toJson(HttpRuleSchema, getOption(method, http)))]]
+    ? [[`${name} route`, routeOf(method, isOurs)]]
     : [];
   const witness = getOption(method, witnessOptions);
+  const permissionOfWitness = hasOption(method, olderAuthOption)
+    ? getOption(method, olderAuthOption).permission
+    : witness.authOption?.permission;
   return [
     [name, `${method.methodKind} ${method.input.typeName} ${method.output.typeName} ${method.idempotency}`],
     ...route,
-    [`${name} permission`, isOurs ? getOption(method, permission) : `${witness.authOption?.permission}`],
+    [`${name} permission`, isOurs ? getOption(method, permission) : `${permissionOfWitness}`],
     [
       `${name} success code`,
       `${(isOurs ? getOption(method, success_code) : witness.httpResponse?.successCode) || 200}`,
@@ -334,7 +466,7 @@ describe("the contract and a witness we did not write", () => {
 
   test("meet over the whole contract", () => {
     const agreed = [...ours].filter(([name, fact]) => witness.get(name) === fact).length;
-    expect(agreed).toBeGreaterThan(1000);
+    expect(agreed).toBeGreaterThan(2000);
   });
 });
 
