@@ -109,6 +109,10 @@ const holders = {
 
 export type Permission = keyof typeof holders;
 
+export function isPermission(text: string): text is Permission {
+  return Object.hasOwn(holders, text);
+}
+
 /** Roles a user can be given on the instance. */
 export const INSTANCE_ROLES: ReadonlySet<string> = new Set([
   "IAM_OWNER",

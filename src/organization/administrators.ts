@@ -6,11 +6,13 @@ import type {
   AdministratorRow,
   AdministratorSort,
 } from "../storage/administrator-repository.ts";
+import type { Change } from "../storage/aggregate.ts";
 import { type Condition, checkConditions } from "../storage/conditions.ts";
+import { type Details, detailsOf } from "../storage/details.ts";
 import { appliedLimit, type Page } from "../storage/page.ts";
 import { INSTANCE_RESOURCE } from "../storage/tables.ts";
 import type { OrganizationDependencies } from "./dependencies.ts";
-import { distinct, existingUser, type Members, membersOf, sameRoles } from "./members.ts";
+import { distinct, existingUser, type MemberChange, type Members, membersOf, sameRoles } from "./members.ts";
 
 /** What is administered; `other` is what this server does not have. */
 export type Resource = { kind: "instance" } | { kind: "organization"; id: string } | { kind: "other" };
@@ -21,7 +23,7 @@ type Dependencies = Pick<OrganizationDependencies, "events" | "organizations" | 
 
 /**
  * Gives a user roles on a resource where it has none.
- * @returns when
+ * @returns details of the resource
  * @throws DomainError `administrator.resource_unsupported`, `auth.permission_denied`, `organization.not_found`, and
  *   for the kind of resource `administrator.…_roles_missing`, `…_role_unknown`, `…_user_not_found`, `…_exists`
  */
@@ -29,7 +31,7 @@ export async function createAdministrator(
   { events, organizations, users }: Dependencies,
   caller: Caller,
   { userId, resource, roles }: Administrator,
-): Promise<Date> {
+): Promise<Details> {
   const place = placeOf(resource);
   demandWrite(caller, place);
   checkRoles(place, roles);
@@ -37,20 +39,20 @@ export async function createAdministrator(
     const members = await existing(organizations, place, caller.userId);
     const guard = await existingUser(users, userId, place.slugs.userNotFound);
     if (await organizations.membership(userId, place.resourceId)) throw new DomainError(place.slugs.exists);
-    return events.append([members.added({ userId, roles: distinct(roles) }), guard]);
+    return stored(events, members.added({ userId, roles: distinct(roles) }), guard);
   });
 }
 
 /**
  * Replaces the roles of a user on a resource.
- * @returns when they last changed; the same roles again change nothing
+ * @returns details of the resource, as of when the roles last changed; the same roles again change nothing
  * @throws DomainError as {@link createAdministrator}, but `…_not_found` for a user without roles there
  */
 export async function updateAdministrator(
   { events, organizations }: Dependencies,
   caller: Caller,
   { userId, resource, roles }: Administrator,
-): Promise<Date> {
+): Promise<Details> {
   const place = placeOf(resource);
   demandWrite(caller, place);
   checkRoles(place, roles);
@@ -58,28 +60,31 @@ export async function updateAdministrator(
     const members = await existing(organizations, place, caller.userId);
     const membership = await organizations.membership(userId, place.resourceId);
     if (!membership) throw new DomainError(place.slugs.notFound);
-    if (sameRoles(membership.roles, roles)) return membership.changedAt;
-    return events.append([members.changed({ userId, roles: distinct(roles) })]);
+    if (sameRoles(membership.roles, roles)) {
+      const { resource } = members;
+      return { ...detailsOf(resource, resource.id), changedAt: membership.changedAt };
+    }
+    return stored(events, members.changed({ userId, roles: distinct(roles) }));
   });
 }
 
 /**
  * Takes all roles of a user on a resource away. Taking away nothing is no error, but it takes the permission too.
- * @returns when, or undefined if there was nothing to take away
+ * @returns details of the resource, or undefined if there was nothing to take away
  * @throws DomainError `administrator.resource_unsupported`, `auth.permission_denied`
  */
 export async function deleteAdministrator(
   { events, organizations }: Dependencies,
   caller: Caller,
   { userId, resource }: Omit<Administrator, "roles">,
-): Promise<Date | undefined> {
+): Promise<Details | undefined> {
   const place = placeOf(resource);
   demandWrite(caller, place);
   return events.decide(place.resourceId, async () => {
     // First the resource: an organization that does not exist must not pass for the instance by its id.
     const members = await membersOf(organizations, place, caller.userId);
     if (!members || !(await organizations.membership(userId, place.resourceId))) return undefined;
-    return events.append([members.removed(userId)]);
+    return stored(events, members.removed(userId));
   });
 }
 
@@ -114,6 +119,15 @@ export async function listAdministrators(
     },
   });
   return { ...page, appliedLimit: applied };
+}
+
+async function stored(
+  events: Dependencies["events"],
+  memberChange: MemberChange,
+  ...guards: Change[]
+): Promise<Details> {
+  const appendedAt = await events.append([memberChange, ...guards]);
+  return detailsOf(memberChange.state, memberChange.id, appendedAt);
 }
 
 type Place = {

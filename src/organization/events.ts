@@ -1,3 +1,6 @@
+import type { DeliveryProviderEvent } from "./delivery-providers.ts";
+import type { SettingsEvent } from "./settings/events.ts";
+
 /** Every event of an organization. */
 export type OrganizationEvent =
   | { type: "org.added"; payload: { name: string; primaryDomain: string } }
@@ -19,7 +22,9 @@ export type InstanceEvent =
   | { type: "instance.member.changed"; payload: { userId: string; roles: string[] } }
   | { type: "instance.member.removed"; payload: { userId: string } }
   | { type: "instance.member.cascade.removed"; payload: { userId: string } }
-  | { type: "instance.policy.lockout.changed"; payload: LockoutLimits };
+  | { type: "instance.policy.lockout.changed"; payload: LockoutLimits }
+  | DeliveryProviderEvent
+  | SettingsEvent;
 
 /** Wrong passwords, and wrong answers of each other factor that counts, in a row until the user is locked; 0: never. */
 type LockoutLimits = { maxPasswordAttempts: number; maxOtpAttempts?: number };

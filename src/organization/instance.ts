@@ -1,6 +1,8 @@
 import type { Aggregate, Recorded } from "../storage/aggregate.ts";
 import type { InstanceRow } from "../storage/tables.ts";
+import { deliveryProvidersAfter } from "./delivery-providers.ts";
 import type { InstanceEvent } from "./events.ts";
+import { settingsAfter } from "./settings/settings.ts";
 
 /** The folded state of the instance; it is its row. */
 export type InstanceState = InstanceRow;
@@ -25,11 +27,11 @@ export const instanceAggregate: Aggregate<InstanceState, InstanceEvent> = {
     ...state,
     sequence: event.sequence,
     changedAt: event.createdAt,
-    ...effect(event),
+    ...effect(state, event),
   }),
 };
 
-function effect(event: Recorded<InstanceEvent>): Partial<InstanceState> {
+function effect(state: InstanceState, event: Recorded<InstanceEvent>): Partial<InstanceState> {
   switch (event.type) {
     case "instance.added":
       return {
@@ -43,12 +45,23 @@ function effect(event: Recorded<InstanceEvent>): Partial<InstanceState> {
         maxPasswordAttempts: event.payload.maxPasswordAttempts,
         maxOtpAttempts: event.payload.maxOtpAttempts ?? 0,
       };
+    case "instance.smtp.config.added":
+    case "instance.smtp.config.http.added":
+    case "instance.smtp.config.activated":
+    case "instance.smtp.config.deactivated":
+    case "instance.smtp.config.removed":
+    case "instance.sms.config.twilio.added":
+    case "instance.sms.config.http.added":
+    case "instance.sms.config.activated":
+    case "instance.sms.config.deactivated":
+    case "instance.sms.config.removed":
+      return deliveryProvidersAfter(state, event);
     case "instance.member.added":
     case "instance.member.changed":
     case "instance.member.removed":
     case "instance.member.cascade.removed":
       return {};
     default:
-      return event satisfies never;
+      return { settings: settingsAfter(state.settings, event) };
   }
 }

@@ -3,18 +3,23 @@ import { type Change, change } from "../storage/aggregate.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { UserRepository } from "../storage/user-repository.ts";
 import type { InstanceEvent, OrganizationEvent } from "./events.ts";
-import { instanceAggregate } from "./instance.ts";
-import { organizationAggregate } from "./organization.ts";
+import { type InstanceState, instanceAggregate } from "./instance.ts";
+import { type OrganizationState, organizationAggregate } from "./organization.ts";
 
 type Member = { userId: string; roles: string[] };
 
+/** A change of the resource whose members they are. */
+export type MemberChange = Change & { state: InstanceState | OrganizationState };
+
 /** What can happen to the members of one resource, each as the change to append. */
 export type Members = {
-  added(member: Member): Change;
-  changed(member: Member): Change;
-  removed(userId: string): Change;
+  added(member: Member): MemberChange;
+  changed(member: Member): MemberChange;
+  removed(userId: string): MemberChange;
   /** The member's user is being removed. */
-  cascadeRemoved(userId: string): Change;
+  cascadeRemoved(userId: string): MemberChange;
+  /** The resource as it is. */
+  resource: InstanceState | OrganizationState;
 };
 
 /**
@@ -30,6 +35,7 @@ export async function membersOf(
     const instance = (await organizations.instance())!;
     const record = (event: InstanceEvent) => change(instanceAggregate, instance, [event], actorId);
     return {
+      resource: instance,
       added: (payload) => record({ type: "instance.member.added", payload }),
       changed: (payload) => record({ type: "instance.member.changed", payload }),
       removed: (userId) => record({ type: "instance.member.removed", payload: { userId } }),
@@ -40,6 +46,7 @@ export async function membersOf(
   if (organization === undefined || organization.status === "removed") return undefined;
   const record = (event: OrganizationEvent) => change(organizationAggregate, organization, [event], actorId);
   return {
+    resource: organization,
     added: (payload) => record({ type: "org.member.added", payload }),
     changed: (payload) => record({ type: "org.member.changed", payload }),
     removed: (userId) => record({ type: "org.member.removed", payload: { userId } }),

@@ -1,7 +1,7 @@
 import { type Kysely, type SqlBool, sql } from "kysely";
 import { allOf, inSql, type Sql, type TextMatch, textSql } from "./conditions.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
-import type { Database, InstanceRow, MembershipRow, OrganizationRow } from "./tables.ts";
+import type { Database, IdentityProviderRow, InstanceRow, MembershipRow, OrganizationRow } from "./tables.ts";
 
 /** One condition on the organizations of a list. */
 export type OrganizationCondition =
@@ -78,6 +78,20 @@ export class OrganizationRepository {
       ])
       .executeTakeFirst();
     return row ?? { maxPasswordAttempts: 0, maxOtpAttempts: 0 };
+  }
+
+  /** Those of these identity providers that are active, the oldest first. */
+  activeIdentityProviders(ids: readonly string[]): Promise<Page<IdentityProviderRow>> {
+    return selectPage<IdentityProviderRow>(
+      this.#db,
+      {
+        columns: sql`p.*`,
+        from: sql`identity_providers p`,
+        where: allOf([sql<SqlBool>`p.status = 'active'`, inSql(sql`p.id`, ids)]),
+        orderBy: [sql`p.created_at`, sql`p.id`],
+      },
+      { offset: 0, limit: ids.length, ascending: true },
+    );
   }
 
   /** A page of organizations that were not removed, with the exact number of all matches; those that sort alike, by id. */

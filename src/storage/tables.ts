@@ -1,5 +1,6 @@
 import type { Generated } from "kysely";
 import type { AggregateType } from "./aggregate.ts";
+import type { InstanceSettings } from "./instance-settings.ts";
 import type { RowTable } from "./row-table.ts";
 
 /**
@@ -127,8 +128,8 @@ export const sessionTable: RowTable = {
 
 export type UserStatus = "none" | "active" | "inactive" | "locked" | "removed";
 
-/** An encrypted code that proves an e-mail address or a phone number. */
-export type VerificationCode = { encrypted: string; expiresAt: string };
+/** An encrypted code that proves an e-mail address or a phone number. `failedAttempts`: wrong guesses so far. */
+export type VerificationCode = { encrypted: string; expiresAt: string; failedAttempts?: number };
 
 /** An authenticator app. */
 export type Totp = {
@@ -146,7 +147,13 @@ export type WebAuthNCredential = {
   kind: "passkey" | "u2f";
   rpId: string;
   /** Pending: waits for the attestation to this challenge until then (ISO 8601). */
-  pending: { challenge: string; expiresAt: string; registeredBy: string } | null;
+  pending: {
+    challenge: string;
+    expiresAt: string;
+    /** The caller who asked for it, `byCode`: as the holder of a registration code. */
+    registeredBy: string;
+    byCode?: true;
+  } | null;
   name: string;
   credentialId: string;
   /** COSE key. */
@@ -510,9 +517,6 @@ export const organizationTable: RowTable = {
     ["changed_at", "time"],
   ],
 };
-
-/** What differs from the defaults of a fresh instance. */
-export type InstanceSettings = Record<string, unknown>;
 
 /** A way out for mails or text messages; at most one of a channel is active. */
 export type DeliveryProvider = {

@@ -18,16 +18,16 @@ export function administratorService(
 ): ServiceImpl<typeof InternalPermissionService> {
   return {
     async createAdministrator(request, context) {
-      const at = await createAdministrator(dependencies, callerOf(context), fromAdministrator(request));
-      return { creationDate: timestampFromDate(at) };
+      const added = await createAdministrator(dependencies, callerOf(context), fromAdministrator(request));
+      return { creationDate: timestampFromDate(added.changedAt) };
     },
     async updateAdministrator(request, context) {
-      const at = await updateAdministrator(dependencies, callerOf(context), fromAdministrator(request));
-      return { changeDate: timestampFromDate(at) };
+      const changed = await updateAdministrator(dependencies, callerOf(context), fromAdministrator(request));
+      return { changeDate: timestampFromDate(changed.changedAt) };
     },
     async deleteAdministrator(request, context) {
-      const at = await deleteAdministrator(dependencies, callerOf(context), fromAdministrator(request));
-      return { deletionDate: at && timestampFromDate(at) };
+      const deleted = await deleteAdministrator(dependencies, callerOf(context), fromAdministrator(request));
+      return { deletionDate: deleted && timestampFromDate(deleted.changedAt) };
     },
     async listAdministrators(request, context) {
       const query = fromListAdministrators(request);

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { DetailsSchema, ListDetailsSchema } from "../gen/zitadel/object/v2/object_pb.js";
+import type { ObjectDetailsSchema } from "../gen/zitadel/object_pb.js";
 
 /** What a write answers, or a read shows, about an aggregate. */
 export function toDetails(details: {
@@ -14,6 +15,19 @@ export function toDetails(details: {
     changeDate: timestampFromDate(details.changedAt),
     creationDate: timestampFromDate(details.createdAt),
     resourceOwner: details.resourceOwner,
+  };
+}
+
+/** The same in the words of the older services. */
+export function toObjectDetails(
+  details: Parameters<typeof toDetails>[0],
+): MessageInitShape<typeof ObjectDetailsSchema> {
+  const { sequence, changedAt, createdAt, resourceOwner } = details;
+  return {
+    sequence: BigInt(sequence),
+    creationDate: timestampFromDate(createdAt),
+    changeDate: timestampFromDate(changedAt),
+    resourceOwner,
   };
 }
 

@@ -208,7 +208,7 @@ describe.each(engines)("administrators on %s", (engine) => {
     const made = await create({ roles: ["ORG_OWNER", "ORG_OWNER"] }, orgOwner);
     expect(await house.organizations.membership("ann", "acme")).toMatchObject({
       roles: ["ORG_OWNER"],
-      createdAt: made,
+      createdAt: made.changedAt,
     });
     await expect(create({})).rejects.toEqual(slug("administrator.organization_exists"));
 
@@ -217,11 +217,14 @@ describe.each(engines)("administrators on %s", (engine) => {
     expect(await update(["ORG_OWNER"])).toEqual(made);
     const changed = await update(["ORG_OWNER_VIEWER"]);
     expect(await house.organizations.membership("ann", "acme")).toMatchObject({
-      createdAt: made,
-      changedAt: changed,
+      createdAt: made.changedAt,
+      changedAt: changed.changedAt,
     });
 
-    expect(await remove({}, orgOwner)).toBeInstanceOf(Date);
+    expect(await remove({}, orgOwner)).toMatchObject({
+      resourceOwner: "acme",
+      sequence: changed.sequence + 1,
+    });
     expect(await remove({}, orgOwner)).toBeUndefined();
     await expect(update(["ORG_OWNER"])).rejects.toEqual(slug("administrator.organization_not_found"));
   });

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
+import { instanceAggregate } from "../../src/organization/instance.ts";
+import { settingsOf } from "../../src/organization/settings/settings.ts";
+import type { PasswordComplexity } from "../../src/storage/instance-settings.ts";
 import type { UserEvent } from "../../src/user/events.ts";
 import { encodePassword } from "../../src/user/new-password.ts";
 import { decidePasswordAttempt } from "../../src/user/password-check.ts";
@@ -8,9 +11,13 @@ import { givenUser } from "../support/given.ts";
 
 const slug = (name: string) => expect.objectContaining({ slug: name });
 
-describe("the password policy", () => {
+const fresh = instanceAggregate.initialState("instance");
+
+describe("the password policy of a fresh instance", () => {
+  const policy = settingsOf(fresh).passwordComplexity;
+
   it.each(["Secret-1", "pässWörter 1", "🔑🔑🔑🔑🔑aB1"])("takes %j", (password) => {
-    expect(() => checkPasswordPolicy(password)).not.toThrow();
+    expect(() => checkPasswordPolicy(password, policy)).not.toThrow();
   });
 
   it.each([
@@ -21,13 +28,39 @@ describe("the password policy", () => {
     ["Secret--", "user.password_number_missing"],
     ["Secret12", "user.password_symbol_missing"],
   ])("refuses %j: %s", (password, expected) => {
-    expect(() => checkPasswordPolicy(password)).toThrow(slug(expected));
+    expect(() => checkPasswordPolicy(password, policy)).toThrow(slug(expected));
+  });
+});
+
+describe("a password policy", () => {
+  const nothing: PasswordComplexity = {
+    minLength: 1,
+    hasLowercase: false,
+    hasUppercase: false,
+    hasNumber: false,
+    hasSymbol: false,
+  };
+
+  it("asks for nothing but what it names", () => {
+    expect(() => checkPasswordPolicy("x", nothing)).not.toThrow();
+  });
+
+  it.each<[Partial<PasswordComplexity>, string, string]>([
+    [{ minLength: 12 }, "x".repeat(11), "user.password_too_short"],
+    [{ hasLowercase: true }, "X", "user.password_lower_missing"],
+    [{ hasUppercase: true }, "x", "user.password_upper_missing"],
+    [{ hasNumber: true }, "x", "user.password_number_missing"],
+    [{ hasSymbol: true }, "x1", "user.password_symbol_missing"],
+  ])("with %j alone refuses %j: %s", (named, password, expected) => {
+    expect(() => checkPasswordPolicy(password, { ...nothing, ...named })).toThrow(slug(expected));
   });
 });
 
 describe("a hash from elsewhere", () => {
   const passwords = createPasswordHasher();
-  const encode = (hash: string) => encodePassword(passwords, { hash, changeRequired: false });
+  const organizations = { instance: async () => fresh };
+  const encode = (hash: string) =>
+    encodePassword({ passwords, organizations }, { hash, changeRequired: false });
 
   it("is stored as it is, whatever the policy would say of its password", async () => {
     const bcrypt = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
