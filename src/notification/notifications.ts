@@ -1,77 +1,99 @@
 import { uuidV7 } from "../crypto/random-ids.ts";
 import { sealText } from "../crypto/sealed-text.ts";
+import type { Channel, MessageKind } from "../notify/message.ts";
 import { type Change, change } from "../storage/aggregate.ts";
-import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { NotificationEvent } from "./events.ts";
 import { notificationAggregate } from "./notification.ts";
+import type { Providers } from "./providers.ts";
 
-export type MessageKind =
-  | "VerifyEmailOTP"
-  | "VerifySMSOTP"
-  | "VerifyEmail"
-  | "VerifyPhone"
-  | "PasswordReset"
-  | "PasskeyRegistration";
+/**
+ * The aggregate whose open code a message carries, and which of its codes: the message is sent only as long as that one
+ * is still waited for, and the aggregate hears that it was.
+ */
+export type MessageSubject =
+  | { type: "session"; id: string; part: "otp_sms" | "otp_email" }
+  | {
+      type: "user";
+      id: string;
+      part: "email_code" | "phone_code" | "password_code" | `passkey_code/${string}`;
+    };
+
+/** `user/<id>/email_code`: names the code, and binds it where it is stored encrypted. */
+export const subjectName = ({ type, id, part }: MessageSubject): string => `${type}/${id}/${part}`;
 
 /** A code on its way to a person. */
 export type OutgoingMessage = {
   kind: MessageKind;
-  channel: "email" | "sms";
-  /** The aggregate that hears when the message was sent, and the part of it: `otp_sms`, `email_code`. */
-  about: { type: "session" | "user"; id: string; part: string };
+  channel: Channel;
+  /** A passkey's code is `passkey_code/` and its id. */
+  about: MessageSubject;
   /** Address or E.164 number. */
   recipient: string;
   /** In the clear here, encrypted in everything that is stored. */
   code: string;
   expiresAt: Date;
-  /** Template of the link; the server's own without it. */
+  /** Template of the link; without it there is none. */
   urlTemplate?: string | undefined;
   /** Further variables of texts and links: UserID, OrgID, LoginName, … by these names. */
   variables: Record<string, string>;
 };
 
+/** What is stored of a message beside its recipient. `code` is encrypted, bound to `notification/<id>/code`. */
+export type StoredContent = {
+  about: MessageSubject;
+  code: string;
+  /** How long the code was good for when it was made. */
+  lifetimeMs: number;
+  variables: Record<string, string>;
+  urlTemplate?: string;
+};
+
+export const codeBinding = (notificationId: string): string => `notification/${notificationId}/code`;
+
 /** The way out of the house for codes. A message is stored with what it is about, and sent after the commit. */
 export class Notifications {
-  readonly #organizations: OrganizationRepository;
+  readonly #providers: Providers;
   readonly #encryptionKey: Uint8Array;
+  readonly #clock: () => Date;
 
   constructor({
-    organizations,
+    providers,
     encryptionKey,
+    clock,
   }: {
-    organizations: OrganizationRepository;
+    providers: Providers;
     encryptionKey: Uint8Array;
+    clock: () => Date;
   }) {
-    this.#organizations = organizations;
+    this.#providers = providers;
     this.#encryptionKey = encryptionKey;
+    this.#clock = clock;
   }
 
   /** What is to be appended together with the code: nothing if no provider could send it. */
   async prepare(message: OutgoingMessage, actorId: string): Promise<Change[]> {
     const { kind, channel, about, recipient, code, expiresAt, urlTemplate, variables } = message;
-    if (!(await this.#hasProvider(channel))) return [];
+    if (!(await this.#providers.has(channel))) return [];
     const id = uuidV7();
+    const content: StoredContent = {
+      about,
+      code: sealText(this.#encryptionKey, code, codeBinding(id)),
+      // In whole seconds: the code is a few milliseconds old by now, and its five minutes are to be called five.
+      lifetimeMs: Math.round((expiresAt.getTime() - this.#clock().getTime()) / 1_000) * 1_000,
+      variables,
+      ...(urlTemplate === undefined ? {} : { urlTemplate }),
+    };
     const added: NotificationEvent = {
       type: "notification.added",
       payload: {
         channel,
         kind,
-        subject: `${about.type}/${about.id}/${about.part}`,
+        subject: subjectName(about),
         recipient,
-        content: {
-          code: sealText(this.#encryptionKey, code, `notification/${id}/code`),
-          variables,
-          ...(urlTemplate === undefined ? {} : { urlTemplate }),
-        },
+        content,
         expiresAt: expiresAt.toISOString(),
       },
     };
     return [change(notificationAggregate, notificationAggregate.initialState(id), [added], actorId)];
-  }
-
-  async #hasProvider(channel: OutgoingMessage["channel"]): Promise<boolean> {
-    const instance = await this.#organizations.instance();
-    const providers = channel === "email" ? instance?.emailProviders : instance?.smsProviders;
-    return providers?.some(({ active }) => active) ?? false;
   }
 }

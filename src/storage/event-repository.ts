@@ -23,19 +23,29 @@ export class EventRepository {
   readonly #uniqueSlugs: Readonly<Record<string, ErrorSlug>>;
   readonly #commits: GroupCommit<AppendUnit, Date>;
   readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #onAppended: Partial<Record<AggregateType, () => void>>;
 
-  /** @param options.uniqueSlugs the refusal each unique index stands for */
+  /**
+   * @param options.uniqueSlugs the refusal each unique index stands for
+   * @param options.onAppended called once changes of such an aggregate are committed
+   */
   constructor(
     db: Kysely<Database>,
     projections: Projections,
     {
       lanes = 1,
       uniqueSlugs = {},
-    }: { lanes?: number; uniqueSlugs?: Readonly<Record<string, ErrorSlug>> } = {},
+      onAppended = {},
+    }: {
+      lanes?: number;
+      uniqueSlugs?: Readonly<Record<string, ErrorSlug>>;
+      onAppended?: Partial<Record<AggregateType, () => void>>;
+    } = {},
   ) {
     this.#db = db;
     this.#projections = projections;
     this.#uniqueSlugs = uniqueSlugs;
+    this.#onAppended = onAppended;
     this.#commits = new GroupCommit(
       (units) => this.#writeBatch(units),
       (unit) => unit.map(({ type, id }) => `${type} ${id}`),
@@ -49,8 +59,10 @@ export class EventRepository {
    * @throws ConflictError if an aggregate is no longer at its expected sequence (see {@link decide})
    * @throws DomainError the slug of the unique index that refused, or `storage.unavailable`
    */
-  append(changes: readonly Change[]): Promise<Date> {
-    return this.#commits.commit(changes);
+  async append(changes: readonly Change[]): Promise<Date> {
+    const appendedAt = await this.#commits.commit(changes);
+    for (const { type } of changes) this.#onAppended[type]?.();
+    return appendedAt;
   }
 
   /**

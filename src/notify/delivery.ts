@@ -1,0 +1,18 @@
+/**
+ * What became of one attempt to hand a message over.
+ *
+ * - `delivered`: the other side has taken it. `verificationId`: it made the code itself and goes by this name.
+ * - `refused`: it never will; trying again would be told the same.
+ * - `postponed`: it may yet, a minute later: nobody there, overloaded, or busy being set up.
+ *
+ * A `reason` is for logs and events: numbers and words of ours, never the other side's text, which may quote the
+ * message, and with it a code, back at us.
+ */
+export type Delivery =
+  | { outcome: "delivered"; verificationId?: string }
+  | { outcome: "refused"; reason: string }
+  | { outcome: "postponed"; reason: string };
+
+export const delivered: Delivery = { outcome: "delivered" };
+export const refused = (reason: string): Delivery => ({ outcome: "refused", reason });
+export const postponed = (reason: string): Delivery => ({ outcome: "postponed", reason });
