@@ -1,15 +1,20 @@
 import { parsePhoneNumberFromString } from "libphonenumber-js/min";
-import { codeAlphabets, oneTimeCode } from "../crypto/one-time-code.ts";
-import { sealText } from "../crypto/sealed-text.ts";
 import { DomainError } from "../errors.ts";
+import { readUrlTemplate } from "../notify/url-template.ts";
+import { codeRecipe } from "../organization/secret-generators.ts";
+import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { UserEvent } from "./events.ts";
+import { type IssuedCode, issueCode, type UnsentCode } from "./issued-code.ts";
 import type { UserState } from "./user.ts";
 
 /** How an address or a number gets verified: `none` is what a request without a choice means, a code that is sent. */
 export type Verification = "none" | "send" | "return" | "verified";
 
+/** `urlTemplate`: of the link in the mail; none, no link. */
+export type VerificationChoice = { verification: Verification; urlTemplate?: string | undefined };
+
 /** An e-mail address or a phone number as given; an empty number stands for no phone. */
-export type ContactInput = { text: string; verification: Verification };
+export type ContactInput = VerificationChoice & { text: string };
 
 /** Local part and labels as browsers take them (HTML Standard, "valid e-mail address"). */
 const EMAIL_PATTERN =
@@ -17,9 +22,6 @@ const EMAIL_PATTERN =
 
 /** Where a number without a country code is taken to be from. */
 const DEFAULT_REGION = "CH";
-
-const CODE_LENGTH = 6;
-const CODE_LIFETIME_MS = 3_600_000;
 
 /** @throws DomainError `user.email_empty`, `user.email_invalid` */
 export function normalizedEmail(text: string): string {
@@ -43,56 +45,55 @@ export function normalizedPhone(text: string): string | null {
 
 export type ContactKind = "email" | "phone";
 
-/** A fresh code: the text for its owner, and what is stored of it. */
-export type IssuedCode = { text: string; payload: { code: string; expiresAt: string } };
-
 export type CodeIssuer = (userId: string, kind: ContactKind) => IssuedCode;
 
-/** Codes of six upper case letters and digits, good for an hour (spec user-slice §5); bound to the user and the kind. */
-export function codeIssuer({
-  encryptionKey,
-  clock,
-}: {
+/** Codes by the instance's recipes, bound to the user and the kind. */
+export async function codeIssuer(dependencies: {
+  organizations: OrganizationRepository;
   encryptionKey: Uint8Array;
   clock: () => Date;
-}): CodeIssuer {
-  return (userId, kind) => {
-    const text = oneTimeCode(codeAlphabets.upperAndDigits, CODE_LENGTH);
-    return {
-      text,
-      payload: {
-        code: sealText(encryptionKey, text, `user/${userId}/${kind}_code`),
-        expiresAt: new Date(clock().getTime() + CODE_LIFETIME_MS).toISOString(),
-      },
-    };
+}): Promise<CodeIssuer> {
+  const { organizations } = dependencies;
+  const recipes = {
+    email: await codeRecipe(organizations, "verifyEmail"),
+    phone: await codeRecipe(organizations, "verifyPhone"),
   };
+  return (userId, kind) => issueCode(dependencies, recipes[kind], userId, `${kind}_code`);
 }
 
-/** What a contact's change makes of the user, and the code if it goes back to the caller. */
-export type ContactChange = { events: UserEvent[]; returned?: string };
+/** What a contact's change makes of the user, and its code: back to the caller, or on its way. */
+export type ContactChange = { events: UserEvent[]; returned?: string; unsent?: UnsentCode };
 
-/** A new address or number: verified at once, or by a code. */
+/**
+ * A new address or number: verified at once, or by a code.
+ * @throws DomainError `notification.url_template_malformed`, `notification.url_template_variable_unknown`
+ */
 export function verificationOf(
   userId: string,
   kind: ContactKind,
-  verification: Verification,
+  { verification, urlTemplate }: VerificationChoice,
   issue: CodeIssuer,
 ): ContactChange {
   if (verification === "verified") return { events: [{ type: `user.human.${kind}.verified`, payload: {} }] };
-  const { text, payload } = issue(userId, kind);
-  const events: UserEvent[] = [{ type: `user.human.${kind}.code.added`, payload }];
-  return verification === "return" ? { events, returned: text } : { events };
+  if (urlTemplate !== undefined) readUrlTemplate("verifyEmail", urlTemplate);
+  const code = issue(userId, kind);
+  const events: UserEvent[] = [{ type: `user.human.${kind}.code.added`, payload: code.payload }];
+  return verification === "return"
+    ? { events, returned: code.text }
+    : { events, unsent: { ...code, part: `${kind}_code`, channel: channels[kind], urlTemplate } };
 }
+
+const channels = { email: "email", phone: "sms" } as const;
 
 /** @throws DomainError `user.email_empty`, `user.email_invalid` */
 export function changeEmail(
   user: UserState,
-  { text, verification }: ContactInput,
+  { text, ...choice }: ContactInput,
   issue: CodeIssuer,
 ): ContactChange {
   const email = normalizedEmail(text);
-  if (email === user.email) return sameContact(user.id, "email", user.emailVerified, verification, issue);
-  const verified = verificationOf(user.id, "email", verification, issue);
+  if (email === user.email) return sameContact(user.id, "email", user.emailVerified, choice, issue);
+  const verified = verificationOf(user.id, "email", choice, issue);
   return {
     ...verified,
     events: [{ type: "user.human.email.changed", payload: { email } }, ...verified.events],
@@ -102,15 +103,15 @@ export function changeEmail(
 /** @throws DomainError `user.phone_invalid` */
 export function changePhone(
   user: UserState,
-  { text, verification }: ContactInput,
+  { text, ...choice }: ContactInput,
   issue: CodeIssuer,
 ): ContactChange {
   const phone = normalizedPhone(text);
   if (phone === null) {
     return { events: user.phone === null ? [] : [{ type: "user.human.phone.removed", payload: {} }] };
   }
-  if (phone === user.phone) return sameContact(user.id, "phone", user.phoneVerified, verification, issue);
-  const verified = verificationOf(user.id, "phone", verification, issue);
+  if (phone === user.phone) return sameContact(user.id, "phone", user.phoneVerified, choice, issue);
+  const verified = verificationOf(user.id, "phone", choice, issue);
   return {
     ...verified,
     events: [{ type: "user.human.phone.changed", payload: { phone } }, ...verified.events],
@@ -122,10 +123,10 @@ function sameContact(
   userId: string,
   kind: ContactKind,
   isVerified: boolean,
-  verification: Verification,
+  choice: VerificationChoice,
   issue: CodeIssuer,
 ): ContactChange {
-  return isVerified || verification === "none"
+  return isVerified || choice.verification === "none"
     ? { events: [] }
-    : verificationOf(userId, kind, verification, issue);
+    : verificationOf(userId, kind, choice, issue);
 }

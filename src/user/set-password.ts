@@ -4,6 +4,7 @@ import { type Change, change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { UserEvent } from "./events.ts";
+import { judgeCode } from "./issued-code.ts";
 import { encodePassword, type NewPassword } from "./new-password.ts";
 import { decidePasswordAttempt, type PasswordVerification, verifyOnce } from "./password-check.ts";
 import { accessible, mayAct } from "./permissions.ts";
@@ -23,10 +24,11 @@ export type SetPassword = {
 /**
  * Gives a person a new password: with the current one, with the code of a reset, or by permission (being the user is
  * none). Earlier password checks of the user's sessions no longer count. A wrong current password is a failed attempt:
- * it is counted, and locks at the organization's limit.
+ * it is counted, and locks at the organization's limit. A wrong code locks nobody; its guesses are counted too.
  * @throws DomainError `auth.permission_denied`, `user.password_user_not_found`, `user.password_code_missing`,
  *   `user.password_locked`, `user.password_not_set`, `user.password_invalid`, `user.password_missing`,
- *   `user.password_unchanged`, and what {@link encodePassword} refuses
+ *   `user.password_unchanged`, `user.password_code_invalid`, `user.password_code_expired`, and what
+ *   {@link encodePassword} refuses
  */
 export async function setPassword(
   dependencies: UserDependencies,
@@ -59,13 +61,18 @@ export function passwordSetter(
   let encoding: Promise<string> | undefined;
   return async (user, actorId) => {
     if (user.type !== "human") throw new DomainError("user.password_user_not_found");
-    // Resets, and with them codes, are not offered yet: there never is an open one.
-    if (proof && "verificationCode" in proof) throw new DomainError("user.password_code_missing");
-    if (proof) await proveCurrentPassword(dependencies, user, proof.currentPassword, verify, actorId);
+    if (proof && "verificationCode" in proof) {
+      await proveByCode(dependencies, user, proof.verificationCode, actorId);
+    } else if (proof) await proveCurrentPassword(dependencies, user, proof.currentPassword, verify, actorId);
     if (password === undefined) throw new DomainError("user.password_missing");
-    encoding ??= encodePassword(dependencies.passwords, password);
+    encoding ??= encodePassword(dependencies, password);
     const encodedHash = await encoding;
-    if (proof && "password" in password && password.password === proof.currentPassword) {
+    if (
+      proof &&
+      "currentPassword" in proof &&
+      "password" in password &&
+      password.password === proof.currentPassword
+    ) {
       throw new DomainError("user.password_unchanged");
     }
     return [
@@ -91,6 +98,29 @@ function authorized(
   }
   const entitlement = proof ? "selfOrPermission" : "permission";
   return accessible(caller, user, "user.write", "user.password_user_not_found", entitlement);
+}
+
+async function proveByCode(
+  dependencies: UserDependencies,
+  user: UserState,
+  code: string,
+  actorId: string,
+): Promise<void> {
+  switch (judgeCode(dependencies, user.passwordCode, user.id, "password_code", code)) {
+    case "right":
+      return;
+    case "none":
+      throw new DomainError("user.password_code_missing");
+    case "expired":
+      throw new DomainError("user.password_code_expired");
+    case "wrong": {
+      const guess = { type: "user.human.password.code.check.failed", payload: {} } as const;
+      const failed = change(userAggregate, user, [guess], actorId);
+      await dependencies.events.append([failed]);
+      const consecutiveFailures = failed.state.passwordCode?.failedAttempts ?? 0;
+      throw new DomainError("user.password_code_invalid", { consecutiveFailures });
+    }
+  }
 }
 
 async function proveCurrentPassword(

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { decrypt } from "../../src/crypto/encryption.ts";
+import { codeAlphabets } from "../../src/crypto/one-time-code.ts";
 import {
   type CodeIssuer,
   changeEmail,
   changePhone,
-  codeIssuer,
   normalizedEmail,
   normalizedPhone,
 } from "../../src/user/contact.ts";
+import { issueCode, judgeCode } from "../../src/user/issued-code.ts";
 import { givenUser, START } from "../support/given.ts";
 
 const slug = (name: string) => expect.objectContaining({ slug: name });
@@ -75,6 +76,8 @@ describe("a new e-mail address", () => {
     const change = changeEmail(givenUser(), { text: " new@example.com ", verification }, issue);
     expect(change.events).toEqual(events);
     expect(change.returned).toBe(returned);
+    // Sent to its owner or handed to the caller, never both.
+    expect(change.unsent !== undefined).toBe(["send", "none"].includes(verification));
   });
 
   it("that is the old one changes nothing, unless its verification is asked for", () => {
@@ -105,17 +108,43 @@ describe("a new phone number", () => {
 
 describe("a verification code", () => {
   const encryptionKey = new Uint8Array(32);
-  const { text, payload } = codeIssuer({ encryptionKey, clock: () => START })("mia", "email");
-  const stored = Buffer.from(payload.code, "base64");
+  const recipe = { symbols: codeAlphabets.upperAndDigits, length: 6, lifetimeMs: 3_600_000 };
+  const at = (now: Date) => ({ encryptionKey, clock: () => now });
+  const { text, payload } = issueCode(at(START), recipe, "mia", "email_code");
+  const stored = { encrypted: payload.code, expiresAt: payload.expiresAt };
+  const later = (ms: number) => at(new Date(START.getTime() + ms));
 
-  it("has six upper case letters and digits, and an hour to live", () => {
+  it("is made by its recipe, and lives as long as that says", () => {
     expect(text).toMatch(/^[A-Z0-9]{6}$/);
     expect(payload.expiresAt).toBe("2026-07-10T10:00:00.000Z");
   });
 
   it("is stored encrypted, for this user and this address only", () => {
-    expect(Buffer.from(decrypt(encryptionKey, stored, "user/mia/email_code")).toString()).toBe(text);
-    expect(() => decrypt(encryptionKey, stored, "user/leo/email_code")).toThrow();
-    expect(() => decrypt(encryptionKey, stored, "user/mia/phone_code")).toThrow();
+    const sealed = Buffer.from(payload.code, "base64");
+    expect(Buffer.from(decrypt(encryptionKey, sealed, "user/mia/email_code")).toString()).toBe(text);
+    expect(() => decrypt(encryptionKey, sealed, "user/leo/email_code")).toThrow();
+    expect(() => decrypt(encryptionKey, sealed, "user/mia/phone_code")).toThrow();
+  });
+
+  it("is right to the letter, and only then", () => {
+    const judged = (given: string) => judgeCode(at(START), stored, "mia", "email_code", given);
+    expect(judged(text)).toBe("right");
+    const wrongs = [`${text} `, ` ${text}`, text.slice(1), `${text}A`, "", "ABC123 or so", `${text}\0`];
+    expect(wrongs.map(judged)).toEqual(wrongs.map(() => "wrong"));
+    expect(judgeCode(at(START), null, "mia", "email_code", text)).toBe("none");
+  });
+
+  it("expires after its time, right or wrong", () => {
+    const judged = (ms: number, given: string) => judgeCode(later(ms), stored, "mia", "email_code", given);
+    expect(judged(3_600_000, text)).toBe("right");
+    expect(judged(3_600_001, text)).toBe("expired");
+    expect(judged(3_600_001, "wrong")).toBe("expired");
+  });
+
+  it("is waited for no longer once it was guessed at a hundred times", () => {
+    const guessed = (failedAttempts: number) =>
+      judgeCode(at(START), { ...stored, failedAttempts }, "mia", "email_code", text);
+    expect(guessed(99)).toBe("right");
+    expect(guessed(100)).toBe("none");
   });
 });
