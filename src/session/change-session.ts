@@ -4,7 +4,12 @@ import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { PasswordVerification } from "../user/password-check.ts";
 import type { UserState } from "../user/user.ts";
-import { type ChallengeAnswers, type ChallengeRequests, runChallenges } from "./challenges/run-challenges.ts";
+import {
+  type ChallengeAnswers,
+  type ChallengeRequests,
+  checkChallengeRequests,
+  runChallenges,
+} from "./challenges/run-challenges.ts";
 import { type Checks, runChecks } from "./checks/run-checks.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
@@ -45,6 +50,7 @@ export async function changeSession(
   verify: PasswordVerification,
 ): Promise<ChangedSession> {
   const { events, tokens, instanceId } = dependencies;
+  checkChallengeRequests(changes.challenges);
   const checked = await runChecks(dependencies, session, changes.checks, verify, caller.userId);
   if (checked.failure) {
     await events.append(checked.others);

@@ -1,6 +1,8 @@
 import type { PasswordHasher } from "../crypto/password-hasher.ts";
+import type { IntentTokens } from "../idp/intent-token.ts";
 import type { Notifications } from "../notification/notifications.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
+import type { IdentityProviderRepository } from "../storage/identity-provider-repository.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { SessionRepository } from "../storage/session-repository.ts";
 import type { UserRepository } from "../storage/user-repository.ts";
@@ -13,17 +15,23 @@ export type SessionDependencies = {
   sessions: SessionRepository;
   users: UserRepository;
   organizations: OrganizationRepository;
+  identityProviders: IdentityProviderRepository;
+  intentTokens: IntentTokens;
   tokens: SessionTokens;
   passwords: PasswordHasher;
   notifications: Notifications;
   /** Encrypts codes in flight, opens the users' stored secrets; 32 bytes from `deriveKey`. */
   encryptionKey: Uint8Array;
+  /** Digests recovery codes; 32 bytes from `deriveKey`. */
+  recoveryCodeKey: Uint8Array;
   /** The application's clock, for `checkedAt`, codes and challenges. Which session has expired is the database's to say. */
   clock: () => Date;
   /** Holds answers to wrong guesses back. */
   delay: Delay;
   /** Resource owner of every session. */
   instanceId: string;
+  /** What becomes of a WebAuthn check whose authenticator may have a double; it is recorded either way. */
+  webAuthNCloneWarning: "refuse" | "record";
   /** `token`: SetSession also demands the session's current token. */
   setSessionProof: "none" | "token";
 };

@@ -1,14 +1,17 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
+import { secondFactorPolicy } from "../organization/second-factor-policy.ts";
 import type { CallerRepository } from "../storage/caller-repository.ts";
 import type { SessionDependencies } from "./dependencies.ts";
-import { passwordCheckedAt, standing } from "./session.ts";
+import { missingProof, provenFactors } from "./proven-factors.ts";
+import { standing } from "./session.ts";
 import { isCurrent } from "./session-token.ts";
 
 /**
  * The caller behind a session token used as bearer credential (spec authorization §4).
  * @throws DomainError `auth.token_invalid` if the token was never issued here; `auth.session_not_found`,
- *   `auth.session_token_stale`, `auth.session_expired`; `auth.authentication_required` if nothing was proven yet
+ *   `auth.session_token_stale`, `auth.session_expired`; `auth.authentication_required` if nothing was proven yet,
+ *   `auth.mfa_required` if not enough
  */
 export async function callerOfSession(
   {
@@ -27,14 +30,16 @@ export async function callerOfSession(
   if (stands === "ended") throw new DomainError("auth.session_not_found");
   if (!isCurrent(token, session)) throw new DomainError("auth.session_token_stale");
   if (stands === "expired") throw new DomainError("auth.session_expired");
-  if (session.userId === null || !passwordCheckedAt(session, user)) {
-    throw new DomainError("auth.authentication_required");
-  }
+  if (session.userId === null) throw new DomainError("auth.authentication_required");
+  // There is one: without its user the session would have ended.
+  const bearer = (await callers.sessionBearer(session.userId))!;
+  const missing = missingProof(provenFactors(session, user), bearer, secondFactorPolicy(bearer.settings));
+  if (missing) throw new DomainError(missing);
   const organizationId = session.userOrganizationId!;
   return {
     userId: session.userId,
     organizationId,
     contextOrganizationId: organizationId,
-    memberships: await callers.memberships(session.userId),
+    memberships: bearer.memberships,
   };
 }

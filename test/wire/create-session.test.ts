@@ -19,23 +19,35 @@ import {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** What this server does not offer yet, by the contract's names, with a request that is valid. */
-const unavailableChecks: [name: string, field: string, check: JsonObject][] = [
-  ["web_auth_n", "webAuthN", { credentialAssertionData: { id: "x" } }],
-  ["idp_intent", "idpIntent", { idpIntentId: "intent", idpIntentToken: "token" }],
-  ["totp", "totp", { code: "123456" }],
-  ["otp_sms", "otpSms", { code: "12345678" }],
-  ["otp_email", "otpEmail", { code: "12345678" }],
-  ["recovery_code", "recoveryCode", { code: "one-of-many" }],
-];
-const unavailableChallenges: [name: string, field: string, challenge: JsonObject][] = [
+/** A check or a challenge that wants a user, and what it is refused with on a session that has none. */
+const userless: [scenario: string, request: JsonObject, code: Code, id: string][] = [
+  ["S-006", { checks: { password: { password: PASSWORD } } }, Code.FailedPrecondition, "COMMAND-Sfw3f"],
   [
-    "web_auth_n",
-    "webAuthN",
-    { domain: "localhost", userVerificationRequirement: "USER_VERIFICATION_REQUIREMENT_REQUIRED" },
+    "an account at a provider",
+    { checks: { idpIntent: { idpIntentId: "intent", idpIntentToken: "token" } } },
+    Code.FailedPrecondition,
+    "COMMAND-Sfw3r",
   ],
-  ["otp_sms", "otpSms", { returnCode: true }],
-  ["otp_email", "otpEmail", { returnCode: {} }],
+  ["S-101", { checks: { totp: { code: "123456" } } }, Code.InvalidArgument, "COMMAND-8N9ds"],
+  ["S-146", { checks: { otpSms: { code: "12345678" } } }, Code.InvalidArgument, "COMMAND-S453v"],
+  ["S-155", { checks: { otpEmail: { code: "12345678" } } }, Code.InvalidArgument, "COMMAND-S453v"],
+  ["S-108", { checks: { recoveryCode: { code: "one-of-many" } } }, Code.InvalidArgument, "COMMAND-4m9s2"],
+  [
+    "S-007",
+    {
+      challenges: {
+        webAuthN: {
+          domain: "localhost",
+          userVerificationRequirement: "USER_VERIFICATION_REQUIREMENT_REQUIRED",
+        },
+      },
+    },
+    Code.FailedPrecondition,
+    "COMMAND-eeR2e",
+  ],
+  ["S-124", { challenges: { otpSms: { returnCode: true } } }, Code.FailedPrecondition, "COMMAND-JKL3g"],
+  ["S-127", { challenges: { otpSms: {} } }, Code.FailedPrecondition, "COMMAND-JKL3g"],
+  ["S-141", { challenges: { otpEmail: { returnCode: {} } } }, Code.FailedPrecondition, "COMMAND-JK3gp"],
 ];
 
 describe.each(engines)("CreateSession on %s", (engine) => {
@@ -124,72 +136,58 @@ describe.each(engines)("CreateSession on %s", (engine) => {
     },
   );
 
-  test("S-006: a password without a user is refused", async () => {
-    expect(await createRefused({ checks: { password: { password: PASSWORD } } })).toEqual(
-      refused(Code.FailedPrecondition, "user id is missing", "COMMAND-Sfw3f"),
-    );
-  });
-
-  describe("what is not offered yet", () => {
+  describe("without a user", () => {
     const send = (request: JsonObject, method: "CreateSession" | "SetSession" = "CreateSession") =>
       connectJson.send(
         { url: house.url, authorization: `Bearer ${cast.loginClient.token}` },
         method,
         request,
       );
-    const requests = [
-      ...unavailableChecks.map(
-        ([name, field, value]) => ["check", name, { checks: { [field]: value } }] as const,
-      ),
-      ...unavailableChallenges.map(
-        ([name, field, value]) => ["challenge", name, { challenges: { [field]: value } }] as const,
-      ),
-    ];
-    const answer = (kind: string, name: string) => {
-      const id = kind === "check" ? "GATE-Ch3ck" : "GATE-Cha11";
-      const text = `the ${kind} ${name} is not available yet`;
-      return {
-        code: Code.Unimplemented,
-        message: `${text} (${id})`,
-        details: [{ "@type": "type.googleapis.com/zitadel.v1.ErrorDetail", id, message: text }],
-      };
-    };
-
-    test.each(requests)("the %s %s is refused on creation, by its name", async (kind, name, request) => {
-      expect(await send(request)).toMatchObject(answer(kind, name));
+    const answer = (code: Code, id: string) => ({
+      code,
+      message: `user id is missing (${id})`,
+      details: [{ "@type": "type.googleapis.com/zitadel.v1.ErrorDetail", id, message: "user id is missing" }],
     });
 
-    test.each(requests)(
-      "the %s %s is refused on a session, which stays as it is",
-      async (kind, name, request) => {
-        const { sessionId, sessionToken } = await client.createSession({ checks: userCheck(cast.mia) });
+    test.each(userless)(
+      "%s: %j is refused on creation, and there is no session",
+      async (_, request, code, id) => {
+        const before = await totalSessions();
+        expect(await send(request)).toMatchObject(answer(code, id));
+        expect(await totalSessions()).toBe(before);
+      },
+    );
+
+    test.each(userless)(
+      "%s: %j is refused on a session, which stays as it is",
+      async (_, request, code, id) => {
+        const { sessionId, sessionToken } = await client.createSession({});
         const before = await read(sessionId);
         expect(await send({ sessionId, metadata: { a: "YQ==" }, ...request }, "SetSession")).toMatchObject(
-          answer(kind, name),
+          answer(code, id),
         );
         const { session } = await client.getSession({ sessionId, sessionToken });
         expect(session).toEqual(before);
       },
     );
 
-    test("S-007: a right password beside it is not looked at, and no event is stored of anything", async () => {
-      const { sessionId } = await client.createSession({});
-      const before = await house.operate(countEvents);
-      for (const [, , request] of requests) {
-        const checks = {
-          ...("checks" in request ? request.checks : {}),
-          user: { userId: cast.mia.id },
-          password: { password: PASSWORD },
-        };
-        for (const reply of [
-          await send({ ...request, checks, lifetime: "60s" }),
-          await send({ ...request, checks, sessionId, lifetime: "60s" }, "SetSession"),
-        ]) {
-          expect(reply.code).toBe(Code.Unimplemented);
-        }
-      }
-      expect(await house.operate(countEvents)).toBe(before);
+    test("a passkey's answer is refused for want of a challenge", async () => {
+      const webAuthN = { credentialAssertionData: { id: "x" } };
+      expect(await send({ checks: { webAuthN } })).toMatchObject({
+        code: Code.FailedPrecondition,
+        details: [{ id: "COMMAND-Ioqu5" }],
+      });
     });
+  });
+
+  test("a right password beside a refused challenge leaves no trace, neither in a session nor on the user", async () => {
+    const { sessionId } = await client.createSession({});
+    const before = await house.operate(countEvents);
+    const request = { checks: signIn(cast.mia), challenges: { otpSms: { returnCode: true } } };
+    const notReady = refused(Code.FailedPrecondition, "OTP is not ready", "COMMAND-BJ2g3");
+    expect(await createRefused(request)).toEqual(notReady);
+    expect(await refusalOf(client.setSession({ sessionId, ...request }))).toEqual(notReady);
+    expect(await house.operate(countEvents)).toBe(before);
   });
 
   test("an empty request for challenges is answered with empty challenges", async () => {

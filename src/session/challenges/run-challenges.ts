@@ -3,6 +3,9 @@ import type { UserVerification } from "../../storage/tables.ts";
 import type { UserState } from "../../user/user.ts";
 import type { SessionDependencies } from "../dependencies.ts";
 import type { SessionEvent } from "../events.ts";
+import { challengeOtpEmail, checkUrlTemplate } from "./otp-email.ts";
+import { challengeOtpSms } from "./otp-sms.ts";
+import { challengeWebAuthN } from "./web-authn.ts";
 
 /** The challenges one request asks for. */
 export type ChallengeRequests = {
@@ -33,7 +36,16 @@ export type ChallengeContext = {
 /** What a challenge leaves in the session, what else is stored with it (a message to send), and its answer. */
 export type ChallengeOutcome = { session: SessionEvent[]; others: Change[]; answer: ChallengeAnswers };
 
-type Challenge = (context: ChallengeContext) => Promise<ChallengeOutcome>;
+type Challenge = (context: ChallengeContext) => ChallengeOutcome | Promise<ChallengeOutcome>;
+
+/**
+ * Refuses what no session could make a challenge of, before any check runs: a request that asks for nonsense spends no
+ * attempt (spec session-api §5.1, 3).
+ * @throws DomainError `notification.url_template_malformed`, `notification.url_template_variable_unknown`
+ */
+export function checkChallengeRequests({ otpEmail }: ChallengeRequests): void {
+  checkUrlTemplate(otpEmail?.urlTemplate);
+}
 
 /**
  * Makes the challenges in their fixed order, after all checks. A new challenge of a kind voids the open one.
@@ -54,6 +66,13 @@ export async function runChallenges(
   return made;
 }
 
-function challengesOf(_dependencies: SessionDependencies, _requests: ChallengeRequests): Challenge[] {
-  return [];
+/** What is asked for, in the order it is made. */
+function challengesOf(dependencies: SessionDependencies, requests: ChallengeRequests): Challenge[] {
+  const { webAuthN, otpSms, otpEmail } = requests;
+  const challenges: (Challenge | undefined)[] = [
+    webAuthN && ((context) => challengeWebAuthN(context, webAuthN)),
+    otpSms && ((context) => challengeOtpSms(dependencies, context, otpSms)),
+    otpEmail && ((context) => challengeOtpEmail(dependencies, context, otpEmail)),
+  ];
+  return challenges.filter((challenge) => challenge !== undefined);
 }

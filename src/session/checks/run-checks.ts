@@ -6,9 +6,14 @@ import { loginNameKey, type UserState, userAggregate } from "../../user/user.ts"
 import type { SessionDependencies } from "../dependencies.ts";
 import type { SessionEvent } from "../events.ts";
 import type { SessionState } from "../session.ts";
+import { checkIdpIntent } from "./idp-intent.ts";
+import { checkOtp } from "./otp.ts";
 import type { Check, CheckContext } from "./outcome.ts";
 import { checkPassword } from "./password.ts";
+import { checkRecoveryCode } from "./recovery-code.ts";
+import { checkTotp } from "./totp.ts";
 import { checkUser } from "./user.ts";
+import { checkWebAuthN } from "./web-authn.ts";
 
 /** The checks of one request. */
 export type Checks = {
@@ -86,14 +91,21 @@ export async function runChecks(
 }
 
 /** What is asked to be proven, in the order it is checked. */
-function proofsOf(
-  dependencies: SessionDependencies,
-  checks: Checks,
-  verify: PasswordVerification,
-): Check[] {
-  const { password } = checks;
+function proofsOf(dependencies: SessionDependencies, checks: Checks, verify: PasswordVerification): Check[] {
+  const { encryptionKey, recoveryCodeKey } = dependencies;
+  const { password, idpIntent, webAuthN, totp, otpSms, otpEmail, recoveryCode } = checks;
   const proofs: (Check | undefined)[] = [
     password === undefined ? undefined : (context) => checkPassword(context, password, verify),
+    idpIntent && ((context) => checkIdpIntent(dependencies, context, idpIntent)),
+    webAuthN === undefined
+      ? undefined
+      : (context) => checkWebAuthN(context, webAuthN, dependencies.webAuthNCloneWarning),
+    totp === undefined ? undefined : (context) => checkTotp(context, totp, encryptionKey),
+    otpSms === undefined ? undefined : (context) => checkOtp(context, "otpSms", otpSms, encryptionKey),
+    otpEmail === undefined ? undefined : (context) => checkOtp(context, "otpEmail", otpEmail, encryptionKey),
+    recoveryCode === undefined
+      ? undefined
+      : (context) => checkRecoveryCode(context, recoveryCode, recoveryCodeKey),
   ];
   return proofs.filter((proof) => proof !== undefined);
 }

@@ -1,0 +1,81 @@
+import { DomainError } from "../../errors.ts";
+import type { OtpChallenge } from "../../storage/tables.ts";
+import type { OtpFactor } from "../../user/otp-factors.ts";
+import type { UserState } from "../../user/user.ts";
+import { isOtp } from "../challenges/otp-code.ts";
+import type { SessionEvent } from "../events.ts";
+import type { SessionState } from "../session.ts";
+import { wrongAnswer } from "./otp-attempt.ts";
+import type { CheckContext, CheckOutcome } from "./outcome.ts";
+
+/** A code that was sent, or returned to the caller: the newest of this session, and only once. */
+export async function checkOtp(
+  { session, user, at, lockout }: CheckContext,
+  factor: OtpFactor,
+  code: string,
+  encryptionKey: Uint8Array,
+): Promise<CheckOutcome> {
+  const challenge = openOtpChallenge(session, user, factor, code);
+  const isRight = (sealed: string) => isOtp(encryptionKey, factor, session.id, sealed, code);
+  const verdict = otpVerdict(challenge, at, isRight);
+  const { maxOtpAttempts } = verdict === "right" ? { maxOtpAttempts: 0 } : await lockout();
+  return decideOtpCheck(user!, factor, verdict, maxOtpAttempts, at);
+}
+
+/**
+ * Refuses a check that could not succeed whatever the code (spec session-api §10.6); a lock wins over a right one.
+ * @throws DomainError `session.otp_without_user`, `session.otp_code_empty`, `session.otp_not_ready`,
+ *   `session.otp_no_challenge`, `session.otp_locked`
+ */
+export function openOtpChallenge(
+  { challenges }: SessionState,
+  user: UserState | undefined,
+  factor: OtpFactor,
+  code: string,
+): OtpChallenge {
+  if (user === undefined) throw new DomainError("session.otp_without_user");
+  if (code === "") throw new DomainError("session.otp_code_empty");
+  if (!user[factor]) throw new DomainError("session.otp_not_ready");
+  const challenge = challenges[factor];
+  if (challenge === undefined) throw new DomainError("session.otp_no_challenge");
+  if (user.status === "locked") throw new DomainError("session.otp_locked");
+  return challenge;
+}
+
+export type OtpVerdict = "right" | "wrong" | "expired";
+
+/** A code that has expired is told so, right or wrong: it would not help to know which. */
+export function otpVerdict(
+  { code, expiresAt }: OtpChallenge,
+  at: Date,
+  isRight: (sealed: string) => boolean,
+): OtpVerdict {
+  if (new Date(expiresAt) < at) return "expired";
+  return code !== null && isRight(code) ? "right" : "wrong";
+}
+
+/** The fact each factor leaves in the session. */
+const checked = {
+  otpSms: { session: "session.otp.sms.checked", user: "user.human.mfa.otp.sms.check.succeeded" },
+  otpEmail: { session: "session.otp.email.checked", user: "user.human.mfa.otp.email.check.succeeded" },
+} as const;
+
+/**
+ * What a tried code means for session and user. An expired one is a failed attempt as a wrong one is; the challenge
+ * stays open for both, so what bounds the guesses is the lock and the expiry.
+ * @param maxAttempts wrong codes in a row that lock the user; 0 = never
+ */
+export function decideOtpCheck(
+  user: UserState,
+  factor: OtpFactor,
+  verdict: OtpVerdict,
+  maxAttempts: number,
+  at: Date,
+): CheckOutcome {
+  if (verdict !== "right") {
+    const slug = verdict === "expired" ? "session.otp_expired" : "session.otp_invalid";
+    return wrongAnswer(user, factor, slug, maxAttempts);
+  }
+  const proven: SessionEvent = { type: checked[factor].session, payload: { checkedAt: at.toISOString() } };
+  return { session: [proven], user: [{ type: checked[factor].user, payload: {} }] };
+}
