@@ -1,5 +1,5 @@
 import { DomainError } from "../errors.ts";
-import type { StoredMembership } from "../storage/caller-repository.ts";
+import type { CredentialOwner, StoredMembership } from "../storage/caller-repository.ts";
 import { INSTANCE_RESOURCE } from "../storage/tables.ts";
 import { grants, type Permission } from "./roles.ts";
 
@@ -15,6 +15,21 @@ export type Caller = {
   /** Fingerprint of the user agent the caller signed in with, where the credential says so. */
   agentId?: string;
 };
+
+/**
+ * A service account as caller.
+ * @param owner who the credential belongs to; undefined: nobody knows it
+ * @throws DomainError `auth.token_invalid`: unknown, removed or expired, or its user is not active
+ */
+export function callerOfOwner(owner: CredentialOwner | undefined): Caller {
+  if (!owner || owner.expired || owner.userStatus !== "active") throw new DomainError("auth.token_invalid");
+  return {
+    userId: owner.userId,
+    organizationId: owner.organizationId,
+    contextOrganizationId: owner.organizationId,
+    memberships: owner.memberships,
+  };
+}
 
 /** The instance itself, or one organization. Roles on the instance cover every organization. */
 export const INSTANCE = Symbol("instance");

@@ -1,8 +1,7 @@
 import { hash } from "node:crypto";
 import { randomToken } from "../crypto/random-ids.ts";
-import { DomainError } from "../errors.ts";
 import type { CallerRepository } from "../storage/caller-repository.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, callerOfOwner } from "./caller.ts";
 
 /** What secret scanners look for. */
 const PREFIX = "gatehouse_pat_";
@@ -23,12 +22,5 @@ export function personalAccessTokenDigest(token: string): string {
  * @throws DomainError `auth.token_invalid`: unknown, removed or expired, or its user is not active
  */
 export async function callerOfToken(callers: CallerRepository, credential: string): Promise<Caller> {
-  const owner = await callers.tokenOwner(personalAccessTokenDigest(credential));
-  if (!owner || owner.expired || owner.userStatus !== "active") throw new DomainError("auth.token_invalid");
-  return {
-    userId: owner.userId,
-    organizationId: owner.organizationId,
-    contextOrganizationId: owner.organizationId,
-    memberships: owner.memberships,
-  };
+  return callerOfOwner(await callers.tokenOwner(personalAccessTokenDigest(credential)));
 }

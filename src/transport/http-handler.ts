@@ -30,6 +30,8 @@ export type HttpHandlerOptions = {
   logger: Logger;
   /** Limit of a request body, before and after decompression. */
   maxBodyBytes: number;
+  /** What is no call of the contract, by path: each answers whatever comes there, and tells the HTTP status. */
+  endpoints?: { readonly [path: string]: (exchange: Exchange) => Promise<number> };
 };
 
 export type HttpHandler = (request: NodeRequest, response: NodeResponse) => void;
@@ -45,7 +47,7 @@ const json = "application/json";
  * RPC paths and REST routes. Decides by path and content type alone; never throws, never leaves a request unanswered.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { connect, cors, health, logger, maxBodyBytes } = options;
+  const { connect, cors, health, logger, maxBodyBytes, endpoints = {} } = options;
   const routes = createRouteTable(connect.methods.values());
   const services = new Set(connect.services.map((service) => service.typeName));
 
@@ -66,6 +68,11 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       return conclude(exchange, path, answerRpc(connect, method, exchange));
     }
     if (answerDebugEndpoint(path, request, response, headers, health, logger)) return;
+    const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
+    if (endpoint !== undefined) {
+      const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
+      return conclude(exchange, path, endpoint(exchange));
+    }
     const found = routes.find(request.method ?? "", path);
     if (typeof found === "object") {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };

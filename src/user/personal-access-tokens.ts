@@ -3,14 +3,12 @@ import { newPersonalAccessToken, personalAccessTokenDigest } from "../auth/perso
 import { uuidV7 } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
-import { checkConditions } from "../storage/conditions.ts";
-import { appliedLimit, type Page } from "../storage/page.ts";
-import type { TokenCondition, TokenSort } from "../storage/personal-access-token-repository.ts";
+import { type Details, detailsOf } from "../storage/details.ts";
 import type { PersonalAccessTokenRow } from "../storage/tables.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { type CredentialPage, type ListCredentials, listCredentials } from "./machine-credentials.ts";
 import { accessible } from "./permissions.ts";
 import { userAggregate } from "./user.ts";
-import { readableBy } from "./user-queries.ts";
 
 /** What existing servers grant such a token. */
 const SCOPES = ["openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner"];
@@ -19,7 +17,7 @@ const SCOPES = ["openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitad
 export type AddPersonalAccessToken = { userId: string; expiresAt?: Date | undefined };
 
 /** `token` is shown here and never again. */
-export type AddedPersonalAccessToken = { tokenId: string; token: string; createdAt: Date };
+export type AddedPersonalAccessToken = { tokenId: string; token: string; createdAt: Date; details: Details };
 
 /**
  * Issues a bearer token to a service account: one's own, or by permission.
@@ -44,7 +42,8 @@ export function addPersonalAccessToken(
       [{ type: "user.pat.added", payload: { ...payload, ...expiration } }],
       caller.userId,
     );
-    return { tokenId, token, createdAt: await events.append([added]) };
+    const createdAt = await events.append([added]);
+    return { tokenId, token, createdAt, details: detailsOf(added.state, user.organizationId, createdAt) };
   });
 }
 
@@ -73,30 +72,11 @@ export function removePersonalAccessToken(
   });
 }
 
-export type ListPersonalAccessTokens = {
-  conditions: readonly TokenCondition[];
-  sort: TokenSort;
-  offset: number;
-  /** 0: the default of 100. */
-  limit: number;
-  ascending: boolean;
-};
-
-/**
- * Lists the tokens of users the caller may read. What may not be seen is neither listed nor counted.
- * @throws DomainError `list.limit_exceeded`, `list.query_too_large`
- */
-export async function listPersonalAccessTokens(
+/** Lists the tokens of users the caller may read; see `listCredentials`. */
+export function listPersonalAccessTokens(
   { personalAccessTokens }: UserDependencies,
   caller: Caller,
-  { limit, ...query }: ListPersonalAccessTokens,
-): Promise<Page<PersonalAccessTokenRow> & { appliedLimit: number }> {
-  const applied = appliedLimit(limit);
-  checkConditions(query.conditions, "list.query_too_large");
-  const page = await personalAccessTokens.search({
-    ...query,
-    limit: applied,
-    visibility: readableBy(caller),
-  });
-  return { ...page, appliedLimit: applied };
+  query: ListCredentials,
+): Promise<CredentialPage<PersonalAccessTokenRow>> {
+  return listCredentials((search) => personalAccessTokens.search(search), caller, query);
 }

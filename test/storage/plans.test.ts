@@ -52,15 +52,17 @@ it("plans every hot statement once a connection, whatever the sizes of the first
     await Promise.all(ids.map((id) => users.find(id)));
     await Promise.all(ids.map((id) => users.findByLoginName(id)));
     await Promise.all(ids.map((id) => callers.tokenOwner(id)));
-    await Promise.all(ids.map((id) => callers.memberships(id)));
+    await Promise.all(ids.map((id) => callers.keyOwner(id)));
+    await Promise.all(ids.map((id) => callers.secretOwner(id, id)));
+    await Promise.all(ids.map((id) => callers.sessionBearer(id)));
   }
 
   const { rows } = await sql<{ statement: string; customPlans: number; genericPlans: number }>`
     SELECT statement, custom_plans, generic_plans FROM pg_prepared_statements WHERE name LIKE 'gatehouse_%'`.execute(
     opened.db,
   );
-  // Creating and ending, one and several at a time, and the five look-ups.
-  expect(rows).toHaveLength(9);
+  // Creating and ending, one and several at a time, and the seven look-ups.
+  expect(rows).toHaveLength(11);
   for (const { statement, customPlans, genericPlans } of rows) {
     expect([statement.slice(0, 80), customPlans, genericPlans > 0]).toEqual([
       statement.slice(0, 80),
