@@ -1,5 +1,7 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { isIPv4, isIPv6 } from "node:net";
+import { readSender, readSmtpUrl } from "./notify/smtp-url.ts";
+import { isWebhookEndpoint } from "./notify/webhook.ts";
 
 /** Where to listen. No host means every interface; port 0 means any free port. */
 export type ListenAddress = { host: string | undefined; port: number };
@@ -67,7 +69,8 @@ const options = {
   publicUrl: optional({
     allowed: "an http or https URL without a path, such as https://auth.example.com",
     fallbackMeaning: "the address it listens on",
-    meaning: "The URL clients reach the server by, for links and for documents that name the server.",
+    meaning:
+      "The URL clients reach the server by, for links and for documents that name the server. Identity providers send browsers back to /idps/callback there.",
     parse: parsePublicUrl,
   }),
   databaseUrl: optional({
@@ -149,6 +152,57 @@ const options = {
     meaning: "How long open requests may take to finish after SIGTERM or SIGINT.",
     parse: wholeNumber(0, 3600),
   }),
+  smtpUrl: optional({
+    allowed:
+      "smtp://user:password@host:587, or smtps:// for a server that is always encrypted; user and password may be left out",
+    fallbackMeaning: "no mails are sent, unless a provider is activated through the API",
+    meaning:
+      "The mail server codes are sent through. smtps: encrypted, with a certificate that is checked. smtp: encrypted where the server offers it. A provider activated through the API comes first. Prefer the variable to the flag if there is a password in it.",
+    secret: "password",
+    parse: (text) => (readSmtpUrl(text) ? text : undefined),
+  }),
+  smtpFrom: optional({
+    allowed: "an address, or a name and an address: Example <no-reply@example.com>",
+    fallbackMeaning: "must be given with a mail server",
+    meaning: "Who the mails come from. Goes together with the mail server.",
+    parse: (text) => (readSender(text) ? text : undefined),
+  }),
+  smsWebhookUrl: optional({
+    allowed: "an http or https URL",
+    fallbackMeaning: "no text messages are sent, unless a provider is activated through the API",
+    meaning:
+      "Your service that turns text messages, posted to it as signed JSON, into SMS. A provider activated through the API comes first.",
+    parse: (text) => (isWebhookEndpoint(text) ? text : undefined),
+  }),
+  smsWebhookSigningKey: optional({
+    allowed: "16 to 512 visible ASCII characters without spaces",
+    fallbackMeaning: "must be given with a webhook for text messages",
+    meaning:
+      "What the posted text messages are signed with, in the header ZITADEL-Signature; your service knows it too. Goes together with the webhook.",
+    secret: "whole",
+    parse: (text) => (/^[\x21-\x7e]{16,512}$/.test(text) ? text : undefined),
+  }),
+  insecureIdps: option({
+    allowed: "true or false",
+    fallback: "false",
+    meaning:
+      "Whether identity providers may be talked to over plain HTTP. On the machine itself they always may, for development.",
+    parse: (text) => (text === "true" || text === "false" ? text === "true" : undefined),
+  }),
+  issuerName: option({
+    allowed: "1 to 64 characters without a colon",
+    fallback: "Gatehouse",
+    meaning: "The name authenticator apps and passkey dialogs show for an account of this server.",
+    // The colon is what parts issuer and account in the URI an app reads.
+    parse: (text) => (/^[^:\p{C}]{1,64}$/u.test(text.trim()) ? text.trim() : undefined),
+  }),
+  webauthnCloneWarning: option({
+    allowed: "refuse or record",
+    fallback: "refuse",
+    meaning:
+      "What happens when the counter of a passkey or security key does not move on, as if there were a copy of it. It is recorded at the user; refuse: and the check fails.",
+    parse: oneOf("refuse", "record"),
+  }),
   setSessionProof: option({
     allowed: "none or token",
     fallback: "none",
@@ -167,6 +221,13 @@ export type Config = {
     ? NonNullable<T>
     : ReturnType<Options[Name]["parse"]>;
 };
+
+/** What is of use together only. */
+const pairs = [
+  ["tlsCertFile", "tlsKeyFile"],
+  ["smtpUrl", "smtpFrom"],
+  ["smsWebhookUrl", "smsWebhookSigningKey"],
+] as const satisfies [OptionName, OptionName][];
 
 export const optionNames = Object.keys(options) as OptionName[];
 
@@ -209,10 +270,11 @@ export function loadConfig(env: Environment, flags: Flags = {}, { serving = true
   const config = Object.fromEntries(
     optionNames.map((name) => [name, parseSetting(name, env, flags)]),
   ) as Config;
-  if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
-    const [given, missing] = config.tlsCertFile ? (["Cert", "Key"] as const) : (["Key", "Cert"] as const);
+  for (const [one, other] of pairs) {
+    if ((config[one] === undefined) === (config[other] === undefined)) continue;
+    const [given, missing] = config[one] === undefined ? [other, one] : [one, other];
     throw new ConfigError(
-      `${variableOf(`tls${given}File`)} is set and ${variableOf(`tls${missing}File`)} is not: give both or neither`,
+      `${variableOf(given)} is set and ${variableOf(missing)} is not: give both or neither`,
     );
   }
   if (serving && config.databaseUrl !== undefined && config.masterKey === undefined) {

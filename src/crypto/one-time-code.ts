@@ -3,6 +3,8 @@ import { randomInt } from "node:crypto";
 const lower = "abcdefghijklmnopqrstuvwxyz";
 const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const digits = "0123456789";
+/** On every keyboard, and one unit each in a text message (GSM 03.38). */
+const symbols = "!#$%&*+-=?@_";
 
 /** What a code may be made of; ZITADEL's three generators use these (spec, user slice §18.2). */
 export const codeAlphabets = {
@@ -10,6 +12,17 @@ export const codeAlphabets = {
   upperAndDigits: upper + digits,
   lettersAndDigits: lower + upper + digits,
 } as const;
+
+/** The alphabet made of these kinds of symbols; empty if it is of none. */
+export function alphabetOf(kinds: {
+  lowerLetters: boolean;
+  upperLetters: boolean;
+  digits: boolean;
+  symbols: boolean;
+}): string {
+  const letters = (kinds.lowerLetters ? lower : "") + (kinds.upperLetters ? upper : "");
+  return letters + (kinds.digits ? digits : "") + (kinds.symbols ? symbols : "");
+}
 
 /**
  * A code for a person to type, every symbol equally likely and drawn independently of the others.

@@ -168,7 +168,7 @@ async function record(
   await events.decide(about.id, async () => {
     const current = await notifications.find(claimed.id);
     // The attempt took longer than its lease and somebody else took over: what is to be said, they say.
-    if (current === undefined) return;
+    if (current?.sequence !== claimed.sequence) return;
     const told: Change[] =
       outcome.type === "notification.sent" ? await holderOf(holders, about).sent(about, sealedCode) : [];
     await events.append([change(notificationAggregate, current, [outcome], COURIER), ...told]);

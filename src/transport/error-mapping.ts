@@ -3,9 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PasswordHashQueueFull } from "../crypto/password-hasher.ts";
 import { DomainError, type ErrorSlug } from "../errors.ts";
 import { CredentialsCheckErrorSchema, ErrorDetailSchema } from "../gen/zitadel/message_pb.js";
+import { idpErrors } from "./idp-error-table.ts";
 import { notificationErrors } from "./notification-error-table.ts";
 import { sessionErrors } from "./session-error-table.ts";
+import { settingsErrors } from "./settings-error-table.ts";
 import { userErrors } from "./user-error-table.ts";
+import { userFactorErrors } from "./user-factor-error-table.ts";
+import { userWebAuthNErrors } from "./user-web-authn-error-table.ts";
 import type { WireError } from "./wire-error.ts";
 
 /**
@@ -14,8 +18,12 @@ import type { WireError } from "./wire-error.ts";
  */
 const wireErrors: Record<ErrorSlug, WireError> = {
   ...userErrors,
+  ...userFactorErrors,
+  ...userWebAuthNErrors,
+  ...idpErrors,
   ...notificationErrors,
   ...sessionErrors,
+  ...settingsErrors,
   "auth.header_missing": { code: Code.Unauthenticated, id: null },
   "auth.header_invalid": { code: Code.Unauthenticated, id: "AUTH-toLo1" },
   "auth.token_invalid": { code: Code.Unauthenticated, id: "AUTH-7fs1e" },

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Organization } from "../gen/zitadel/object/v2/object_pb.js";
 import type { SetHumanEmail } from "../gen/zitadel/user/v2/email_pb.js";
 import type {
@@ -7,7 +7,6 @@ import type {
   Password,
   SetPassword as SetPasswordMessage,
 } from "../gen/zitadel/user/v2/password_pb.js";
-import type { PersonalAccessTokenSchema } from "../gen/zitadel/user/v2/pat_pb.js";
 import type { SetHumanPhone } from "../gen/zitadel/user/v2/phone_pb.js";
 import {
   type HumanUserSchema,
@@ -16,23 +15,22 @@ import {
 } from "../gen/zitadel/user/v2/user_pb.js";
 import type {
   AddHumanUserRequest,
-  AddPersonalAccessTokenRequest,
   CreateUserRequest,
   SetPasswordRequest,
   UpdateHumanUserRequest,
   UpdateUserRequest,
 } from "../gen/zitadel/user/v2/user_service_pb.js";
 import { detailsOf } from "../storage/details.ts";
-import type { PersonalAccessTokenRow } from "../storage/tables.ts";
 import type { ContactInput } from "../user/contact.ts";
 import type { AddHumanUser, CreateUser } from "../user/create-user.ts";
 import type { NewPassword } from "../user/new-password.ts";
-import type { AddPersonalAccessToken } from "../user/personal-access-tokens.ts";
 import type { NewHuman } from "../user/prepare-user.ts";
 import type { PasswordProof, SetPassword } from "../user/set-password.ts";
 import type { UpdateUser } from "../user/update-user.ts";
 import type { UserState } from "../user/user.ts";
 import { toDetails } from "./details-mapping.ts";
+import { fromVerification } from "./user-contact-mapping.ts";
+import { fromIdpLink } from "./user-idp-mapping.ts";
 
 export function fromCreateUser(request: CreateUserRequest): CreateUser {
   const { organizationId, userId, username, userType, metadata } = request;
@@ -49,7 +47,8 @@ export function fromCreateUser(request: CreateUserRequest): CreateUser {
           phone: phone && fromContact(phone.phone, phone),
           password: fromPasswordType(passwordType),
           metadata: [...userType.value.metadata, ...metadata],
-          unavailable: unavailableParts(idpLinks, totpSecret),
+          totpSecret,
+          idpLinks: idpLinks.map(fromIdpLink),
         },
       };
     }
@@ -77,7 +76,8 @@ export function fromHuman(request: AddHumanUserRequest): NewHuman {
     phone: phone && fromContact(phone.phone, phone),
     password: fromPasswordType(passwordType),
     metadata,
-    unavailable: unavailableParts(idpLinks, totpSecret),
+    totpSecret,
+    idpLinks: idpLinks.map(fromIdpLink),
   };
 }
 
@@ -126,32 +126,6 @@ export function fromSetPassword({ userId, newPassword, verification }: SetPasswo
   };
 }
 
-/** The instants that stand for "never": the zero of a timestamp, the zero of Go's time, and the end of the year 9999. */
-const NEVER_SECONDS = [0n, -62_135_596_800n, 253_402_300_799n];
-
-export function fromAddPersonalAccessToken(request: AddPersonalAccessTokenRequest): AddPersonalAccessToken {
-  const { userId, expirationDate } = request;
-  return {
-    userId,
-    expiresAt: expirationDate && !isNever(expirationDate) ? timestampDate(expirationDate) : undefined,
-  };
-}
-
-export function toPersonalAccessToken(
-  token: PersonalAccessTokenRow,
-): MessageInitShape<typeof PersonalAccessTokenSchema> {
-  const createdAt = timestampFromDate(token.createdAt);
-  return {
-    id: token.id,
-    userId: token.userId,
-    organizationId: token.organizationId,
-    creationDate: createdAt,
-    // A token is never changed, only revoked.
-    changeDate: createdAt,
-    expirationDate: timestampFromDate(token.expiresAt ?? new Date("9999-12-31T23:59:59Z")),
-  };
-}
-
 const states: { [status in UserState["status"]]: StateOnWire } = {
   none: StateOnWire.UNSPECIFIED,
   active: StateOnWire.ACTIVE,
@@ -179,6 +153,7 @@ export function toUser(user: UserState): MessageInitShape<typeof UserSchema> {
             value: {
               name: user.machineName ?? "",
               description: user.machineDescription ?? "",
+              hasSecret: user.clientSecret !== null,
               accessTokenType: user.accessTokenType ?? 0,
             },
           },
@@ -203,16 +178,7 @@ function toHuman(user: UserState): MessageInitShape<typeof HumanUserSchema> {
 }
 
 function fromContact(text: string, { verification }: SetHumanEmail | SetHumanPhone): ContactInput {
-  switch (verification.case) {
-    case "sendCode":
-      return { text, verification: "send" };
-    case "returnCode":
-      return { text, verification: "return" };
-    case "isVerified":
-      return { text, verification: verification.value ? "verified" : "none" };
-    default:
-      return { text, verification: "none" };
-  }
+  return { text, ...fromVerification(verification) };
 }
 
 function fromPasswordType(type: CreateUserHumanPassword): NewPassword | undefined {
@@ -262,15 +228,4 @@ function fromOrganization(organization: Organization | undefined): AddHumanUser[
     default:
       return undefined;
   }
-}
-
-function unavailableParts(idpLinks: readonly unknown[], totpSecret: string | undefined): string[] {
-  return [
-    ...(idpLinks.length > 0 ? ["idp_links"] : []),
-    ...(totpSecret === undefined ? [] : ["totp_secret"]),
-  ];
-}
-
-function isNever({ seconds, nanos }: Timestamp): boolean {
-  return nanos === 0 && NEVER_SECONDS.includes(seconds);
 }

@@ -1,21 +1,12 @@
 import { DomainError } from "../errors.ts";
-import {
-  PersonalAccessTokenFieldName,
-  type PersonalAccessTokensSearchFilter,
-} from "../gen/zitadel/user/v2/pat_pb.js";
 import { type SearchQuery, Type, UserFieldName } from "../gen/zitadel/user/v2/query_pb.js";
 import { UserState } from "../gen/zitadel/user/v2/user_pb.js";
-import type {
-  ListPersonalAccessTokensRequest,
-  ListUsersRequest,
-} from "../gen/zitadel/user/v2/user_service_pb.js";
+import type { ListUsersRequest } from "../gen/zitadel/user/v2/user_service_pb.js";
 import type { Condition } from "../storage/conditions.ts";
-import type { TokenCondition, TokenSort } from "../storage/personal-access-token-repository.ts";
 import type { UserCondition, UserSort, UserText } from "../storage/user-repository.ts";
-import type { ListPersonalAccessTokens } from "../user/personal-access-tokens.ts";
 import type { ListUsers } from "../user/user-queries.ts";
 import { fromPage } from "./details-mapping.ts";
-import { fromTextMethod, fromTimestampFilter } from "./filter-mapping.ts";
+import { fromTextMethod } from "./filter-mapping.ts";
 
 const userSorts: { [field in UserFieldName]: UserSort } = {
   [UserFieldName.UNSPECIFIED]: "createdAt",
@@ -113,40 +104,3 @@ const typeCriteria: { [type in Type]: UserCriterion } = {
   [Type.HUMAN]: { by: "type", type: "human" },
   [Type.MACHINE]: { by: "type", type: "machine" },
 };
-
-const tokenSorts: { [field in PersonalAccessTokenFieldName]: TokenSort } = {
-  [PersonalAccessTokenFieldName.UNSPECIFIED]: "createdAt",
-  [PersonalAccessTokenFieldName.CREATED_DATE]: "createdAt",
-  [PersonalAccessTokenFieldName.ID]: "id",
-  [PersonalAccessTokenFieldName.USER_ID]: "userId",
-  [PersonalAccessTokenFieldName.ORGANIZATION_ID]: "organizationId",
-  [PersonalAccessTokenFieldName.EXPIRATION_DATE]: "expiresAt",
-};
-
-export function fromListPersonalAccessTokens(
-  request: ListPersonalAccessTokensRequest,
-): ListPersonalAccessTokens {
-  const { pagination, sortingColumn, filters } = request;
-  return {
-    ...fromPage(pagination),
-    sort: tokenSorts[sortingColumn ?? PersonalAccessTokenFieldName.UNSPECIFIED] ?? "createdAt",
-    conditions: filters.map(fromTokenFilter),
-  };
-}
-
-function fromTokenFilter({ filter }: PersonalAccessTokensSearchFilter): TokenCondition {
-  switch (filter.case) {
-    case "tokenIdFilter":
-      return { by: "id", id: filter.value.id };
-    case "userIdFilter":
-      return { by: "userId", id: filter.value.id };
-    case "organizationIdFilter":
-      return { by: "organizationId", id: filter.value.id };
-    case "createdDateFilter":
-      return { by: "createdAt", ...fromTimestampFilter(filter.value) };
-    case "expirationDateFilter":
-      return { by: "expiresAt", ...fromTimestampFilter(filter.value) };
-    default:
-      throw new DomainError("user.query_empty");
-  }
-}

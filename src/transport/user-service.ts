@@ -1,36 +1,44 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "../gen/zitadel/user/v2/user_service_pb.js";
+import type { IdpDependencies } from "../idp/dependencies.ts";
 import { addHumanUser, createUser } from "../user/create-user.ts";
 import { deleteUser } from "../user/delete-user.ts";
 import type { UserDependencies } from "../user/dependencies.ts";
-import {
-  addPersonalAccessToken,
-  listPersonalAccessTokens,
-  removePersonalAccessToken,
-} from "../user/personal-access-tokens.ts";
 import { setPassword } from "../user/set-password.ts";
 import { updateUser } from "../user/update-user.ts";
 import { getUser, listUsers } from "../user/user-queries.ts";
 import { changeUserState } from "../user/user-state.ts";
 import { toDetails, toListDetails } from "./details-mapping.ts";
-import { toPagination } from "./filter-mapping.ts";
 import { callerOf } from "./interceptors/authenticate.ts";
+import { userAuthenticationMethodCalls } from "./user-authentication-method-calls.ts";
+import { userContactCalls } from "./user-contact-calls.ts";
+import { userFactorCalls } from "./user-factor-calls.ts";
+import { userIdpCalls } from "./user-idp-calls.ts";
+import { userMachineCalls } from "./user-machine-calls.ts";
 import {
   fromAddHumanUser,
-  fromAddPersonalAccessToken,
   fromCreateUser,
   fromSetPassword,
   fromUpdateHumanUser,
   fromUpdateUser,
-  toPersonalAccessToken,
   toUser,
 } from "./user-mapping.ts";
-import { fromListPersonalAccessTokens, fromListUsers } from "./user-query-mapping.ts";
+import { fromListUsers } from "./user-query-mapping.ts";
+import { userWebAuthNCalls } from "./user-web-authn-calls.ts";
 
 /** `zitadel.user.v2.UserService`: message to command, call, result to message. */
-export function userService(dependencies: UserDependencies): Partial<ServiceImpl<typeof UserService>> {
+export function userService(
+  dependencies: UserDependencies,
+  idps: IdpDependencies,
+): Partial<ServiceImpl<typeof UserService>> {
   return {
+    ...userFactorCalls(dependencies),
+    ...userIdpCalls(dependencies, idps),
+    ...userMachineCalls(dependencies),
+    ...userAuthenticationMethodCalls(dependencies),
+    ...userContactCalls(dependencies),
+    ...userWebAuthNCalls(dependencies),
     async createUser(request, context) {
       const created = await createUser(dependencies, callerOf(context), fromCreateUser(request));
       const { userId: id, details, emailCode, phoneCode } = created;
@@ -82,24 +90,6 @@ export function userService(dependencies: UserDependencies): Partial<ServiceImpl
     async setPassword(request, context) {
       const details = await setPassword(dependencies, callerOf(context), fromSetPassword(request));
       return { details: toDetails(details) };
-    },
-    async addPersonalAccessToken(request, context) {
-      const command = fromAddPersonalAccessToken(request);
-      const { tokenId, token, createdAt } = await addPersonalAccessToken(
-        dependencies,
-        callerOf(context),
-        command,
-      );
-      return { tokenId, token, creationDate: timestampFromDate(createdAt) };
-    },
-    async removePersonalAccessToken(request, context) {
-      const removedAt = await removePersonalAccessToken(dependencies, callerOf(context), request);
-      return { deletionDate: timestampFromDate(removedAt) };
-    },
-    async listPersonalAccessTokens(request, context) {
-      const query = fromListPersonalAccessTokens(request);
-      const page = await listPersonalAccessTokens(dependencies, callerOf(context), query);
-      return { pagination: toPagination(page), result: page.rows.map(toPersonalAccessToken) };
     },
   };
 }

@@ -67,6 +67,8 @@ export type UserEvent =
   /** A reset was asked for: whoever has the code may set a new password. */
   | { type: "user.human.password.code.added"; payload: { code: string; expiresAt: string } }
   | { type: "user.human.password.code.sent"; payload: Record<string, never> }
+  /** A wrong guess at the code of a reset. */
+  | { type: "user.human.password.code.check.failed"; payload: Record<string, never> }
   | { type: "user.human.password.check.succeeded"; payload: Record<string, never> }
   | { type: "user.human.password.check.failed"; payload: Record<string, never> }
   /** An authenticator app that waits for its first code; replaces one that waits. */
@@ -150,6 +152,8 @@ type WebAuthNEvent<Prefix extends string> =
         expiresAt: string;
         /** The caller who asked for it. */
         registeredBy: string;
+        /** And was entitled by a registration code. */
+        byCode?: true;
       };
     }
   | {

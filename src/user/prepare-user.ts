@@ -2,6 +2,7 @@ import { uuidV7 } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
 import { cascadeMemberships } from "../organization/memberships.ts";
 import { type Change, change } from "../storage/aggregate.ts";
+import type { IdpLink } from "../storage/tables.ts";
 import {
   type CodeIssuer,
   type ContactInput,
@@ -10,9 +11,13 @@ import {
   normalizedPhone,
   verificationOf,
 } from "./contact.ts";
+import { codeMessages } from "./code-messages.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { UserEvent } from "./events.ts";
 import { encodePassword, type NewPassword } from "./new-password.ts";
+import { demandProviders, linkEvents } from "./idp-links.ts";
+import type { UnsentCode } from "./issued-code.ts";
+import { importTotp } from "./totp.ts";
 import { initialUser, type UserState, userAggregate, userExists } from "./user.ts";
 import { type MetadataEntry, metadataEvents } from "./user-metadata.ts";
 
@@ -39,8 +44,10 @@ export type NewHuman = NewUser & {
   email: ContactInput;
   phone?: ContactInput | undefined;
   password?: NewPassword | undefined;
-  /** What was given that this server does not offer yet, by its field names. */
-  unavailable: readonly string[];
+  /** Base32 secret of an authenticator app the person has already. */
+  totpSecret?: string | undefined;
+  /** Accounts at identity providers the person signs in with. */
+  idpLinks?: readonly IdpLink[] | undefined;
 };
 
 /** A service account; without a user name its id is it. */
@@ -67,25 +74,29 @@ export type UserDraft = {
   prepare(organizationId: string, actorId: string): Promise<PreparedUser>;
 };
 
-type Decision = { events: UserEvent[]; emailCode?: string | undefined; phoneCode?: string | undefined };
+type Decision = {
+  events: UserEvent[];
+  emailCode?: string | undefined;
+  phoneCode?: string | undefined;
+  unsent?: readonly (UnsentCode | undefined)[];
+};
 
 /**
  * Checks everything about a person that does not depend on what is stored, and hashes the password, once.
- * @throws DomainError `user.feature_unimplemented`, `user.given_name_empty`, `user.family_name_empty`, what the e-mail
- *   address, the phone number, the password or the metadata are refused with
+ * @throws DomainError `user.given_name_empty`, `user.family_name_empty`, what the e-mail
+ *   address, the phone number, the password, the secret of the authenticator app or the metadata are refused with
  */
 export async function draftHuman(dependencies: UserDependencies, human: NewHuman): Promise<UserDraft> {
-  const [unavailable] = human.unavailable;
-  if (unavailable !== undefined) {
-    throw new DomainError("user.feature_unimplemented", { message: `${unavailable} is not available yet` });
-  }
   const userId = human.userId ?? uuidV7();
   const facts = readHuman(human);
-  const encodedHash = human.password && (await encodePassword(dependencies.passwords, human.password));
-  const issue = codeIssuer(dependencies);
-  return draft(dependencies, userId, (state, organizationId) =>
-    decideAddHuman(state, organizationId, human, { ...facts, encodedHash }, issue),
-  );
+  const { encryptionKey } = dependencies;
+  const totp = human.totpSecret === undefined ? [] : importTotp(encryptionKey, userId, human.totpSecret);
+  const encodedHash = human.password && (await encodePassword(dependencies, human.password));
+  const issue = await codeIssuer(dependencies);
+  return draft(dependencies, userId, async (state, organizationId) => {
+    await demandProviders(dependencies.identityProviders, organizationId, human.idpLinks ?? []);
+    return decideAddHuman(state, organizationId, human, { ...facts, encodedHash, totp }, issue);
+  });
 }
 
 /** @throws DomainError `user.machine_name_empty`, `user.metadata_too_large` */
@@ -96,12 +107,12 @@ export function draftMachine(dependencies: UserDependencies, machine: NewMachine
   }));
 }
 
-type HumanFacts = { email: string; phone: string | null; encodedHash?: string | undefined };
+type HumanFacts = { email: string; phone: string | null; encodedHash?: string | undefined; totp?: UserEvent[] };
 
 export function decideAddHuman(
   state: UserState,
   organizationId: string,
-  { username, profile, email, phone, password, metadata }: NewHuman,
+  { username, profile, email, phone, password, idpLinks, metadata }: NewHuman,
   facts: HumanFacts,
   issue: CodeIssuer,
 ): Decision {
@@ -124,13 +135,21 @@ export function decideAddHuman(
       ...given("changeRequired", password?.changeRequired),
     },
   };
-  const emailProof = verificationOf(state.id, "email", email.verification, issue);
+  const emailProof = verificationOf(state.id, "email", email, issue);
   const phoneProof =
     phone && facts.phone !== null
-      ? verificationOf(state.id, "phone", phone.verification, issue)
+      ? verificationOf(state.id, "phone", phone, issue)
       : { events: [] };
   return {
-    events: [added, ...emailProof.events, ...phoneProof.events, ...metadataEvents({}, metadata)],
+    unsent: [emailProof.unsent, phoneProof.unsent],
+    events: [
+      added,
+      ...emailProof.events,
+      ...phoneProof.events,
+      ...(facts.totp ?? []),
+      ...linkEvents([], idpLinks ?? []),
+      ...metadataEvents({}, metadata),
+    ],
     emailCode: emailProof.returned,
     phoneCode: phoneProof.returned,
   };
@@ -168,19 +187,20 @@ function readHuman({ profile, email, phone }: NewHuman): HumanFacts {
 }
 
 function draft(
-  { users, organizations }: UserDependencies,
+  { users, organizations, notifications }: UserDependencies,
   userId: string,
-  decide: (state: UserState, organizationId: string) => Decision,
+  decide: (state: UserState, organizationId: string) => Decision | Promise<Decision>,
 ): UserDraft {
   return {
     userId,
     prepare: async (organizationId, actorId) => {
       const state = (await users.find(userId)) ?? initialUser(userId);
-      const { events, ...codes } = decide(state, organizationId);
+      const { events, unsent = [], ...codes } = await decide(state, organizationId);
       const user = change(userAggregate, state, events, actorId);
       // The id of a removed user comes back to life without the roles a race may have left behind.
       const leftovers = state.sequence > 0 ? await cascadeMemberships(organizations, userId, actorId) : [];
-      return { ...codes, user, changes: [user, ...leftovers] };
+      const messages = await codeMessages({ notifications }, user.state, unsent, actorId);
+      return { ...codes, user, changes: [user, ...leftovers, ...messages] };
     },
   };
 }

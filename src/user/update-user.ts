@@ -3,8 +3,10 @@ import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import { type CodeIssuer, type ContactInput, changeEmail, changePhone, codeIssuer } from "./contact.ts";
+import { codeMessages } from "./code-messages.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { UserEvent } from "./events.ts";
+import type { UnsentCode } from "./issued-code.ts";
 import type { NewPassword } from "./new-password.ts";
 import { accessible, mayAct } from "./permissions.ts";
 import { type Profile, readUsername } from "./prepare-user.ts";
@@ -56,28 +58,36 @@ export async function updateUser(
   const { events, users } = dependencies;
   const password = command.human?.password;
   const setPassword = password && passwordSetter(dependencies, password.password, password.proof);
-  const issue = codeIssuer(dependencies);
   return events.decide(command.userId, async () => {
     const found = await users.find(command.userId);
     const user = accessible(caller, found, "user.write", "user.not_found", "selfOrPermission");
     if (needsPermission(command) && !mayAct(caller, user, "user.write")) {
       throw new DomainError("auth.permission_denied");
     }
-    const { events: changes, ...codes } = decideUpdate(user, command, issue);
+    const issue = await codeIssuer(dependencies);
+    const { events: changes, unsent, ...codes } = decideUpdate(user, command, issue);
     if (setPassword) changes.push(...(await setPassword(user, caller.userId)));
     if (changes.length === 0) return { details: detailsOf(user, user.organizationId) };
     const userChange = change(userAggregate, user, changes, caller.userId);
-    const appendedAt = await events.append([userChange]);
+    const messages = await codeMessages(dependencies, userChange.state, unsent, caller.userId);
+    const appendedAt = await events.append([userChange, ...messages]);
     return { ...codes, details: detailsOf(userChange.state, user.organizationId, appendedAt) };
   });
 }
+
+type Decision = {
+  events: UserEvent[];
+  emailCode?: string | undefined;
+  phoneCode?: string | undefined;
+  unsent: readonly (UnsentCode | undefined)[];
+};
 
 /** Everything but the password, which must be hashed and is decided in `set-password.ts`. */
 export function decideUpdate(
   user: UserState,
   { username, human, machine, metadata }: UserChanges,
   issue: CodeIssuer,
-): { events: UserEvent[]; emailCode?: string | undefined; phoneCode?: string | undefined } {
+): Decision {
   if ((human && user.type !== "human") || (machine && user.type !== "machine")) {
     throw new DomainError("user.type_mismatch");
   }
@@ -94,6 +104,7 @@ export function decideUpdate(
     ],
     emailCode: email?.returned,
     phoneCode: phone?.returned,
+    unsent: [email?.unsent, phone?.unsent],
   };
 }
 

@@ -1,9 +1,12 @@
 import type { Aggregate, Recorded } from "../storage/aggregate.ts";
-import type { FailedAttempts, UserRow, WebAuthNCredential } from "../storage/tables.ts";
+import type { FailedAttempts, UserRow, VerificationCode, WebAuthNCredential } from "../storage/tables.ts";
 import type { UserEvent } from "./events.ts";
 
 /** The folded state of a user; it is the user's row. */
 export type UserState = UserRow;
+
+/** The newest ones count: codes expire without an event, and a row must not grow for ever. */
+const MAX_PASSKEY_CODES = 10;
 
 /** A user no event was stored for. */
 export function initialUser(id: string): UserState {
@@ -134,6 +137,8 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
       return { emailVerified: true, verifiedEmail: state.email, emailCode: null };
     case "user.human.email.code.added":
       return { emailCode: { encrypted: event.payload.code, expiresAt: event.payload.expiresAt } };
+    case "user.human.email.verification.failed":
+      return { emailCode: guessedAt(state.emailCode) };
     case "user.human.phone.changed":
       return { phone: event.payload.phone, phoneVerified: false, phoneCode: null };
     case "user.human.phone.removed":
@@ -149,6 +154,8 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
       return { phoneVerified: true, verifiedPhone: state.phone, phoneCode: null };
     case "user.human.phone.code.added":
       return { phoneCode: { encrypted: event.payload.code, expiresAt: event.payload.expiresAt } };
+    case "user.human.phone.verification.failed":
+      return { phoneCode: guessedAt(state.phoneCode) };
     case "user.human.password.changed":
       return {
         passwordHash: event.payload.encodedHash,
@@ -160,6 +167,8 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
       };
     case "user.human.password.code.added":
       return { passwordCode: { encrypted: event.payload.code, expiresAt: event.payload.expiresAt } };
+    case "user.human.password.code.check.failed":
+      return { passwordCode: guessedAt(state.passwordCode) };
     case "user.human.password.hash.updated":
       return { passwordHash: event.payload.encodedHash };
     case "user.human.password.check.succeeded":
@@ -214,11 +223,11 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
     case "user.human.passwordless.token.added":
     case "user.human.mfa.u2f.token.added": {
       const kind = event.type === "user.human.passwordless.token.added" ? "passkey" : "u2f";
-      const { webAuthNTokenId: id, challenge, rpID: rpId, expiresAt, registeredBy } = event.payload;
+      const { webAuthNTokenId: id, rpID: rpId, ...pending } = event.payload;
       return {
         webAuthN: [
           ...state.webAuthN.filter((credential) => credential.kind !== kind || credential.pending === null),
-          { ...unverified, id, kind, rpId, pending: { challenge, expiresAt, registeredBy } },
+          { ...unverified, id, kind, rpId, pending },
         ],
       };
     }
@@ -251,7 +260,8 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
     case "user.human.passwordless.initialization.code.added":
     case "user.human.passwordless.initialization.code.requested": {
       const { id, code: encrypted, expiresAt } = event.payload;
-      return { passkeyCodes: [...state.passkeyCodes, { id, encrypted, expiresAt, failedAttempts: 0 }] };
+      const codes = [...state.passkeyCodes, { id, encrypted, expiresAt, failedAttempts: 0 }];
+      return { passkeyCodes: codes.slice(-MAX_PASSKEY_CODES) };
     }
     case "user.human.passwordless.initialization.code.check.succeeded":
       return { passkeyCodes: state.passkeyCodes.filter(({ id }) => id !== event.payload.id) };
@@ -304,9 +314,7 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
         changedAt: state.changedAt,
       };
     case "user.human.email.code.sent":
-    case "user.human.email.verification.failed":
     case "user.human.phone.code.sent":
-    case "user.human.phone.verification.failed":
     case "user.human.password.code.sent":
     case "user.human.passwordless.token.clone.suspected":
     case "user.human.mfa.u2f.token.clone.suspected":
@@ -347,6 +355,10 @@ function credentialChange(
       credential.id === credentialId ? { ...credential, ...changed } : credential,
     ),
   };
+}
+
+function guessedAt(code: VerificationCode | null): VerificationCode | null {
+  return code && { ...code, failedAttempts: (code.failedAttempts ?? 0) + 1 };
 }
 
 function born(state: UserState, event: Recorded<UserEvent>): Partial<UserState> {

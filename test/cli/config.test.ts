@@ -91,6 +91,29 @@ const accepted: Record<
     ["0", 0],
     ["3600", 3600],
   ],
+  smtpUrl: [
+    ["smtp://mail.example.com:25", "smtp://mail.example.com:25"],
+    ["smtps://us%40example.com:p%3Ass@mail.example.com", "smtps://us%40example.com:p%3Ass@mail.example.com"],
+  ],
+  smtpFrom: [
+    ["no-reply@example.com", "no-reply@example.com"],
+    ["The Gate <no-reply@example.com>", "The Gate <no-reply@example.com>"],
+  ],
+  smsWebhookUrl: [["https://sms.example.com/send?via=us", "https://sms.example.com/send?via=us"]],
+  smsWebhookSigningKey: [["k".repeat(16), "k".repeat(16)]],
+  insecureIdps: [
+    ["true", true],
+    ["false", false],
+  ],
+  issuerName: [
+    ["Acme Corp.", "Acme Corp."],
+    [" Straße 7 ", "Straße 7"],
+    ["x".repeat(64), "x".repeat(64)],
+  ],
+  webauthnCloneWarning: [
+    ["refuse", "refuse"],
+    ["record", "record"],
+  ],
   setSessionProof: [
     ["none", "none"],
     ["token", "token"],
@@ -163,6 +186,13 @@ const refused: Record<OptionName, string[]> = {
   logFormat: ["text", "JSON"],
   maxBodyBytes: ["1023", "67108865", "1MiB", "-5"],
   shutdownGraceSeconds: ["3601", "30s", "-1"],
+  smtpUrl: ["mail.example.com:25", "http://mail.example.com", "smtp://user@mail.example.com", "smtp://"],
+  smtpFrom: ["The Gate", "no-reply@", "a@b.example <x"],
+  smsWebhookUrl: ["sms.example.com", "ftp://sms.example.com", "https://u:p@sms.example.com"],
+  smsWebhookSigningKey: ["k".repeat(15), "k".repeat(513), "with a space in between"],
+  insecureIdps: ["True", "yes", "1", "constructor"],
+  issuerName: ["   ", "a:b", "line\nbreak", "x".repeat(65)],
+  webauthnCloneWarning: ["ignore", "Refuse", "true"],
   setSessionProof: ["Token", "yes", "true"],
 };
 
@@ -173,11 +203,20 @@ describe("values", () => {
 
   test.each(goodValues)("%s takes %j", (name, text, value) => {
     const { variable, flag, fileVariable } = describeOption(name);
-    expect(loadConfig({ [variable]: text }, {}, { serving: false })[name]).toEqual(value);
+    const others = companions[name] ?? {};
+    expect(loadConfig({ ...others, [variable]: text }, {}, { serving: false })[name]).toEqual(value);
     if (!fileVariable) {
-      expect(loadConfig({}, { [flag.slice(2)]: text }, { serving: false })[name]).toEqual(value);
+      expect(loadConfig(others, { [flag.slice(2)]: text }, { serving: false })[name]).toEqual(value);
     }
   });
+
+  /** What an option is of no use without. */
+  const companions: { [name in OptionName]?: Record<string, string> } = {
+    smtpUrl: { GATEHOUSE_SMTP_FROM: "a@b.example" },
+    smtpFrom: { GATEHOUSE_SMTP_URL: "smtp://mail.example.com" },
+    smsWebhookUrl: { GATEHOUSE_SMS_WEBHOOK_SIGNING_KEY: "k".repeat(16) },
+    smsWebhookSigningKey: { GATEHOUSE_SMS_WEBHOOK_URL: "https://sms.example.com" },
+  };
 
   const badValues = optionNames.flatMap((name) => refused[name].map((text) => [name, text] as const));
 
@@ -188,7 +227,7 @@ describe("values", () => {
     expect(message).toContain(allowed);
     expect(message).not.toContain("\n");
     expect(message).not.toContain("hunter22");
-    if (!["databaseUrl", "masterKey", "adminToken"].includes(name))
+    if (!["databaseUrl", "masterKey", "adminToken", "smtpUrl", "smsWebhookSigningKey"].includes(name))
       expect(message).toContain(JSON.stringify(text));
   });
 
@@ -223,6 +262,13 @@ describe("loadConfig", () => {
       logFormat: process.stdout.isTTY ? "pretty" : "json",
       maxBodyBytes: 1_048_576,
       shutdownGraceSeconds: 30,
+      smtpUrl: undefined,
+      smtpFrom: undefined,
+      smsWebhookUrl: undefined,
+      smsWebhookSigningKey: undefined,
+      insecureIdps: false,
+      issuerName: "Gatehouse",
+      webauthnCloneWarning: "refuse",
       setSessionProof: "none",
     });
   });
@@ -285,6 +331,17 @@ describe("loadConfig", () => {
     expect(refusal(() => loadConfig(cert)).message).toContain("GATEHOUSE_TLS_KEY_FILE is not");
     expect(refusal(() => loadConfig(key)).message).toContain("GATEHOUSE_TLS_CERT_FILE is not");
     expect(loadConfig({ ...cert, ...key }).tlsCertFile).toBe(inDirectory("file"));
+  });
+
+  test.each([
+    [{ GATEHOUSE_SMTP_URL: "smtp://u:hunter22@mail.example.com" }, "GATEHOUSE_SMTP_FROM"],
+    [{ GATEHOUSE_SMTP_FROM: "a@b.example" }, "GATEHOUSE_SMTP_URL"],
+    [{ GATEHOUSE_SMS_WEBHOOK_URL: "https://sms.example.com" }, "GATEHOUSE_SMS_WEBHOOK_SIGNING_KEY"],
+    [{ GATEHOUSE_SMS_WEBHOOK_SIGNING_KEY: "hunter22-hunter22" }, "GATEHOUSE_SMS_WEBHOOK_URL"],
+  ])("%j needs %s", (env, missing) => {
+    const { message } = refusal(() => loadConfig(env));
+    expect(message).toContain(`${missing} is not: give both or neither`);
+    expect(message).not.toContain("hunter22");
   });
 
   test("a certificate that cannot be read is refused", () => {

@@ -83,6 +83,7 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
       ...house,
       tokens: new SessionTokens(new Uint8Array(32)),
       instanceId: "instance",
+      webAuthNCloneWarning: "refuse",
       setSessionProof: "none",
     };
   });

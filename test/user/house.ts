@@ -1,5 +1,9 @@
+import type { Kysely } from "kysely";
+import { AccessTokens } from "../../src/auth/access-token.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
+import { IntentTokens } from "../../src/idp/intent-token.ts";
 import { Notifications } from "../../src/notification/notifications.ts";
+import { Providers } from "../../src/notification/providers.ts";
 import type { OrganizationDependencies } from "../../src/organization/dependencies.ts";
 import { instanceAggregate } from "../../src/organization/instance.ts";
 import { projections } from "../../src/projections/projections.ts";
@@ -8,9 +12,12 @@ import { AdministratorRepository } from "../../src/storage/administrator-reposit
 import { change } from "../../src/storage/aggregate.ts";
 import { CallerRepository } from "../../src/storage/caller-repository.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
+import { IdentityProviderRepository } from "../../src/storage/identity-provider-repository.ts";
+import { MachineKeyRepository } from "../../src/storage/machine-key-repository.ts";
 import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "../../src/storage/personal-access-token-repository.ts";
 import { SessionRepository } from "../../src/storage/session-repository.ts";
+import type { Database } from "../../src/storage/tables.ts";
 import { UserRepository } from "../../src/storage/user-repository.ts";
 import type { UserDependencies } from "../../src/user/dependencies.ts";
 import { draftHuman, type NewHuman } from "../../src/user/prepare-user.ts";
@@ -24,6 +31,9 @@ export type House = UserDependencies &
   OrganizationDependencies<NewHuman> & {
     callers: CallerRepository;
     sessions: SessionRepository;
+    intentTokens: IntentTokens;
+    /** For what no room reads. */
+    db: Kysely<Database>;
     /** Proves that every row is what the log says, and removes the database. */
     close(): Promise<void>;
   };
@@ -37,18 +47,30 @@ export async function openHouse(engine: Engine): Promise<House> {
     events: new EventRepository(db, projections, { uniqueSlugs: uniqueConstraints }),
     users: new UserRepository(db),
     organizations,
+    identityProviders: new IdentityProviderRepository(db),
     personalAccessTokens: new PersonalAccessTokenRepository(db),
+    machineKeys: new MachineKeyRepository(db),
+    accessTokens: new AccessTokens(new Uint8Array(32).fill(5)),
     passwords: createPasswordHasher(),
-    notifications: new Notifications({ organizations, encryptionKey }),
+    notifications: new Notifications({
+      providers: new Providers({ organizations, encryptionKey }),
+      encryptionKey,
+      clock: () => new Date(),
+    }),
     encryptionKey,
+    recoveryCodeKey: new Uint8Array(32).fill(7),
+    issuerName: "Gatehouse",
+    publicHost: "auth.example.com",
     clock: () => new Date(),
     delay: async () => {},
   };
   return {
     ...users,
+    db,
     administrators: new AdministratorRepository(db),
     callers: new CallerRepository(db),
     sessions: new SessionRepository(db),
+    intentTokens: new IntentTokens(new Uint8Array(32).fill(9)),
     domain: "auth.example.com",
     draftHuman: (human) => draftHuman(users, human),
     close: async () => {
@@ -68,12 +90,14 @@ export async function defaultOrganization({ organizations }: House): Promise<str
   return (await organizations.instance())!.defaultOrganizationId;
 }
 
-/** Wrong passwords in a row that lock; 0 = never. There is no API for it yet. */
+/** Wrong answers in a row that lock, of passwords and of each other factor; 0 = never. */
 export async function changeLockout(
   { events, organizations }: House,
   maxPasswordAttempts: number,
+  maxOtpAttempts = 0,
 ): Promise<void> {
-  const changed = { type: "instance.policy.lockout.changed" as const, payload: { maxPasswordAttempts } };
+  const payload = { maxPasswordAttempts, maxOtpAttempts };
+  const changed = { type: "instance.policy.lockout.changed" as const, payload };
   await events.append([
     change(instanceAggregate, (await organizations.instance())!, [changed], owner.userId),
   ]);
@@ -86,7 +110,6 @@ export function human(name: string, changes: Partial<NewHuman> = {}): NewHuman {
     profile: { givenName: name, familyName: "Example" },
     email: { text: `${name}@example.com`, verification: "verified" },
     metadata: [],
-    unavailable: [],
     ...changes,
   };
 }

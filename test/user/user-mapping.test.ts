@@ -7,7 +7,8 @@ import {
   AddPersonalAccessTokenRequestSchema,
   ListUsersRequestSchema,
 } from "../../src/gen/zitadel/user/v2/user_service_pb.js";
-import { fromAddPersonalAccessToken, fromHuman, toUser } from "../../src/transport/user-mapping.ts";
+import { fromAddPersonalAccessToken } from "../../src/transport/user-machine-mapping.ts";
+import { fromHuman, toUser } from "../../src/transport/user-mapping.ts";
 import { fromListUsers } from "../../src/transport/user-query-mapping.ts";
 import { givenUser } from "../support/given.ts";
 
@@ -35,7 +36,7 @@ describe("the expiration of a token", () => {
 });
 
 describe("a person in a request", () => {
-  it("names what is not available yet", () => {
+  it("is read with its accounts at identity providers and its authenticator app", () => {
     const request = create(AddHumanUserRequestSchema, {
       profile: { givenName: "Mia", familyName: "Example" },
       email: { email: "mia@example.com", verification: { case: "isVerified", value: false } },
@@ -44,7 +45,8 @@ describe("a person in a request", () => {
     });
     expect(fromHuman(request)).toMatchObject({
       email: { text: "mia@example.com", verification: "none" },
-      unavailable: ["idp_links", "totp_secret"],
+      idpLinks: [{ idpId: "i", externalUserId: "u", displayName: "n" }],
+      totpSecret: "JBSWY3DP",
     });
   });
 });

@@ -83,10 +83,9 @@ describe.each(engines)("users on %s", (engine) => {
     await expect(createUser(house, stranger, nowhere)).rejects.toEqual(slug("auth.permission_denied"));
   });
 
-  it("are not created with what is not available yet, and nothing of them is stored", async () => {
-    const refused = add("tom", { unavailable: ["totp_secret"] });
-    await expect(refused).rejects.toEqual(slug("user.feature_unimplemented"));
-    await expect(refused).rejects.toThrow(/totp_secret/);
+  it("are not created with an account at a provider nobody knows, and nothing of them is stored", async () => {
+    const refused = add("tom", { idpLinks: [{ idpId: "none", externalUserId: "1", displayName: "tom" }] });
+    await expect(refused).rejects.toEqual(slug("user.idp_link_provider_unknown"));
     expect(await house.users.find("tom")).toBeUndefined();
   });
 

@@ -15,7 +15,7 @@ import { permission } from "../../gen/gatehouse/options_pb.js";
 const callerKey: ContextKey<Caller | undefined> = createContextKey<Caller | undefined>(undefined);
 
 /** The caller of a method that needs one. */
-export function callerOf(context: HandlerContext): Caller {
+export function callerOf(context: Pick<HandlerContext, "values" | "method">): Caller {
   const caller = context.values.get(callerKey);
   // Only a method without the `permission` option gets here without a caller, and those ask for none.
   if (!caller)

@@ -240,10 +240,10 @@ describe.each(engines)("organizations on %s", (engine) => {
         invalid("password is too short", "DOMAIN-HuJf6"),
       ],
       [
-        "with what is not offered yet",
+        "with the secret of an authenticator app that is none",
         "X",
-        () => ({ admins: [human({ totpSecret: "JBSWY3DPEHPK3PXP" })] }),
-        refused(Code.Unimplemented, "totp_secret is not available yet", "GATE-Us3rf"),
+        () => ({ admins: [human({ totpSecret: "JBSWY3DP" })] }),
+        invalid("TOTP secret is no base32 of at least 10 bytes", "GATE-T0tpS"),
       ],
     ])("%s", async (_, name, request, expected) => {
       const before = await list({});

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -17,6 +18,9 @@ import {
 
 const FRESH = "Battery-Staple-2";
 const FAR = "2100-01-01T00:00:00Z";
+const PUBLIC_KEY = Buffer.from(
+  generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }),
+).toString("base64");
 
 /** Callers by what they are; organization roles are held at home, where the users in question live. */
 const rolesOf = {
@@ -79,7 +83,7 @@ const iamMemberRead: Kind[] = ["IAM_OWNER", "IAM_OWNER_VIEWER", "IAM_LOGIN_CLIEN
 const iamMemberWrite: Kind[] = ["IAM_OWNER", "IAM_LOGIN_CLIENT"];
 
 /** A user the calls are about, new for each of them, and somebody who administers its organization. */
-type Target = { userId: string; tokenId: string; home: string; memberId: string };
+type Target = { userId: string; tokenId: string; keyId: string; home: string; memberId: string };
 
 type Row = {
   what: string;
@@ -260,6 +264,46 @@ const table: Row[] = [
     allowed: [...userWrite, ...self],
   },
   {
+    what: "of a service account",
+    method: "AddKey",
+    about: "machine",
+    request: ({ userId }) => ({ userId, expirationDate: FAR, publicKey: PUBLIC_KEY }),
+    allowed: [...userWrite, ...self],
+  },
+  {
+    what: "of a service account",
+    method: "RemoveKey",
+    about: "machine",
+    request: ({ userId, keyId }) => ({ userId, keyId }),
+    allowed: [...userWrite, ...self],
+  },
+  {
+    what: "of a service account",
+    method: "AddSecret",
+    about: "machine",
+    request: byId,
+    allowed: [...userWrite, ...self],
+  },
+  {
+    what: "of a service account",
+    method: "RemoveSecret",
+    about: "machine",
+    request: byId,
+    allowed: [...userWrite, ...self],
+  },
+  {
+    what: "of a person",
+    method: "ListAuthenticationMethodTypes",
+    request: byId,
+    allowed: [...userRead, ...self],
+  },
+  {
+    what: "of a person",
+    method: "ListAuthenticationFactors",
+    request: byId,
+    allowed: [...userRead, ...self],
+  },
+  {
     what: "of a new name",
     method: "AddOrganization",
     request: () => ({ name: freshName() }),
@@ -337,6 +381,13 @@ const lists: {
     shown: [...userRead, ...self],
   },
   {
+    what: "the key of a service account",
+    method: "ListKeys",
+    about: "machine",
+    request: ({ keyId }) => ({ filters: [{ keyIdFilter: { id: keyId } }] }),
+    shown: [...userRead, ...self],
+  },
+  {
     what: "the organization",
     method: "ListOrganizations",
     request: ({ home }) => ({ queries: [{ idQuery: { id: home } }] }),
@@ -400,12 +451,14 @@ describe.each(engines)("who may do what on %s", (engine) => {
     }
     const memberId = member?.id ?? "";
     if (about === "machine") {
-      const { id, token, tokenId } = await newBot(home);
-      return { target: { userId: id, tokenId, home, memberId }, token };
+      const { id: userId, token, tokenId } = await newBot(home);
+      const key = await ask("AddKey", { userId, expirationDate: FAR, publicKey: PUBLIC_KEY });
+      await ask("AddSecret", { userId });
+      return { target: { userId, tokenId, keyId: key.keyId as string, home, memberId }, token };
     }
     const human = person(freshName(), { hashedPassword });
     const userId = (await ask("CreateUser", { organizationId: home, human })).id as string;
-    return { target: { userId, tokenId: "", home, memberId }, token: undefined };
+    return { target: { userId, tokenId: "", keyId: "", home, memberId }, token: undefined };
   };
 
   /** The caller of a kind; the user in question comes with a token, or a session's. */
@@ -478,6 +531,17 @@ describe.each(engines)("who may do what on %s", (engine) => {
         refused(Code.NotFound, "token could not be found", "COMMAND-4m77G"),
         userWrite,
       ],
+      ["AddKey", { expirationDate: FAR }, missing("COMMAND-bnipwm1", Code.FailedPrecondition), userWrite],
+      [
+        "RemoveKey",
+        { keyId: "k" },
+        refused(Code.NotFound, "key could not be found", "COMMAND-4m77G"),
+        userWrite,
+      ],
+      ["AddSecret", {}, missing("GATE-S3cnf", Code.FailedPrecondition), userWrite],
+      ["RemoveSecret", {}, missing("GATE-S3cnf", Code.FailedPrecondition), userWrite],
+      ["ListAuthenticationMethodTypes", {}, missing("QUERY-Dfbg2"), userRead],
+      ["ListAuthenticationFactors", {}, missing("QUERY-Dfbg2"), userRead],
     ];
 
     test.each(calls)(
@@ -522,6 +586,13 @@ describe.each(engines)("who may do what on %s", (engine) => {
       ["AddPersonalAccessToken", { expirationDate: FAR }],
       ["AddPersonalAccessToken", { expirationDate: "2020-01-01T00:00:00Z" }],
       ["RemovePersonalAccessToken", { tokenId: "no-such-token" }],
+      ["AddKey", { expirationDate: FAR }],
+      ["AddKey", { expirationDate: "2020-01-01T00:00:00Z", publicKey: "AAAA" }],
+      ["RemoveKey", { keyId: "no-such-key" }],
+      ["AddSecret", {}],
+      ["RemoveSecret", {}],
+      ["ListAuthenticationMethodTypes", {}],
+      ["ListAuthenticationFactors", {}],
       ["CreateAdministrator", { resource: { instance: true }, roles: ["IAM_OWNER"] }],
       ["UpdateAdministrator", { resource: { instance: true }, roles: ["IAM_OWNER"] }],
       ["DeleteAdministrator", { resource: { instance: true } }],

@@ -529,11 +529,11 @@ describe.each(engines)("users on %s", (engine) => {
       [hash("$2b$10$short"), malformed],
       [
         { idpLinks: [{ idpId: "idp", userId: "u", userName: "n" }] },
-        refused(Code.Unimplemented, "idp_links is not available yet", "GATE-Us3rf"),
+        refused(Code.FailedPrecondition, "identity provider could not be found", "COMMAND-39nf2"),
       ],
       [
-        { totpSecret: "JBSWY3DPEHPK3PXP" },
-        refused(Code.Unimplemented, "totp_secret is not available yet", "GATE-Us3rf"),
+        { totpSecret: "JBSWY3DP" },
+        invalid("TOTP secret is no base32 of at least 10 bytes", "GATE-T0tpS"),
       ],
     ])("for %j", async (human, expected) => {
       const userId = "refused";

@@ -11,6 +11,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createClientFor } from "@zitadel/client";
 import { createServerTransport } from "@zitadel/client/node";
+import { createClientTransport } from "@zitadel/client/web";
 import { CredentialsCheckErrorSchema, ErrorDetailSchema } from "@zitadel/proto/zitadel/message_pb.js";
 import { OrganizationService as WitnessOrganizationService } from "@zitadel/proto/zitadel/org/v2/org_service_pb.js";
 import { UserService as WitnessUserService } from "@zitadel/proto/zitadel/user/v2/user_service_pb.js";
@@ -38,6 +39,30 @@ const methods = {
   AddPersonalAccessToken: "POST /v2/users/{userId}/pats",
   RemovePersonalAccessToken: "DELETE /v2/users/{userId}/pats/{tokenId}",
   ListPersonalAccessTokens: "POST /v2/users/pats/search",
+  AddKey: "POST /v2/users/{userId}/keys",
+  RemoveKey: "DELETE /v2/users/{userId}/keys/{keyId}",
+  ListKeys: "POST /v2/users/keys/search",
+  AddSecret: "POST /v2/users/{userId}/secret",
+  RemoveSecret: "DELETE /v2/users/{userId}/secret",
+  RegisterPasskey: "POST /v2/users/{userId}/passkeys",
+  VerifyPasskeyRegistration: "POST /v2/users/{userId}/passkeys/{passkeyId}",
+  CreatePasskeyRegistrationLink: "POST /v2/users/{userId}/passkeys/registration_link",
+  ListPasskeys: "POST /v2/users/{userId}/passkeys/_search",
+  RemovePasskey: "DELETE /v2/users/{userId}/passkeys/{passkeyId}",
+  RegisterU2F: "POST /v2/users/{userId}/u2f",
+  VerifyU2FRegistration: "POST /v2/users/{userId}/u2f/{u2fId}",
+  RemoveU2F: "DELETE /v2/users/{userId}/u2f/{u2fId}",
+  RegisterTOTP: "POST /v2/users/{userId}/totp",
+  VerifyTOTPRegistration: "POST /v2/users/{userId}/totp/verify",
+  RemoveTOTP: "DELETE /v2/users/{userId}/totp",
+  AddOTPSMS: "POST /v2/users/{userId}/otp_sms",
+  RemoveOTPSMS: "DELETE /v2/users/{userId}/otp_sms",
+  AddOTPEmail: "POST /v2/users/{userId}/otp_email",
+  RemoveOTPEmail: "DELETE /v2/users/{userId}/otp_email",
+  GenerateRecoveryCodes: "POST /v2/users/{userId}/recovery_codes",
+  RemoveRecoveryCodes: "DELETE /v2/users/{userId}/recovery_codes",
+  ListAuthenticationMethodTypes: "GET /v2/users/{userId}/authentication_methods",
+  ListAuthenticationFactors: "POST /v2/users/{userId}/authentication_factors/_search",
   AddOrganization: "POST /v2/organizations",
   ListOrganizations: "POST /v2/organizations/_search",
   CreateAdministrator: null,
@@ -48,8 +73,8 @@ const methods = {
 
 export type Method = keyof typeof methods;
 
-export type Protocol = "REST" | "Connect" | "gRPC";
-export const protocols: readonly Protocol[] = ["REST", "Connect", "gRPC"];
+export type Protocol = "REST" | "Connect" | "gRPC" | "gRPC-Web";
+export const protocols: readonly Protocol[] = ["REST", "Connect", "gRPC", "gRPC-Web"];
 
 /** Asks as one caller. Requests and responses are JSON, whatever goes over the wire. @throws Refused */
 export type Call = (
@@ -96,7 +121,13 @@ type Send = (
   headers: Record<string, string>,
 ) => Promise<JsonObject>;
 
-const senders: Record<Protocol, Send> = { REST: overRest, Connect: overConnect, gRPC: overGrpc };
+const senders: Record<Protocol, Send> = {
+  REST: overRest,
+  Connect: overConnect,
+  gRPC: overGrpc(createServerTransport),
+  // The type asks for an option of the other transport.
+  "gRPC-Web": overGrpc(createClientTransport as typeof createServerTransport),
+};
 
 const credential = (token: string | undefined): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -111,10 +142,11 @@ async function overRest(...[url, token, method, request, headers]: Parameters<Se
     delete body[name];
     return encodeURIComponent(value as string);
   });
-  const answer = await fetch(url + path, {
+  const isBodiless = verb === "GET" || verb === "DELETE" || method === "ListAuthenticationFactors";
+  const answer = await fetch(url + path + (isBodiless ? `?${new URLSearchParams(parameters(body))}` : ""), {
     method: verb,
     headers: { "content-type": "application/json", ...credential(token), ...headers },
-    ...(verb === "GET" || verb === "DELETE" ? {} : { body: JSON.stringify(body) }),
+    ...(isBodiless ? {} : { body: JSON.stringify(body) }),
   });
   const json = (await answer.json()) as JsonObject;
   if (answer.ok) {
@@ -141,6 +173,13 @@ async function overRest(...[url, token, method, request, headers]: Parameters<Se
       return { id, text, failedAttempts };
     })[0],
   });
+}
+
+/** What a request without a body says in its query: `domainQuery.domain`, lists one by one. */
+function parameters(value: JsonValue, name = ""): [string, string][] {
+  if (Array.isArray(value)) return value.flatMap((item) => parameters(item, name));
+  if (typeof value !== "object" || value === null) return [[name, String(value)]];
+  return Object.entries(value).flatMap(([key, member]) => parameters(member, name ? `${name}.${key}` : key));
 }
 
 async function overConnect(...[url, token, method, request, headers]: Parameters<Send>): Promise<JsonObject> {
@@ -176,29 +215,32 @@ type Calls = Record<
   string,
   (request: Message, options: { headers: Record<string, string> }) => Promise<Message>
 >;
-const clients = new Map<string, Calls>();
 
-async function overGrpc(...[url, token, method, request, headers]: Parameters<Send>): Promise<JsonObject> {
-  const service = knows(witnessOf(method), method, request) ? witnessOf(method)! : serviceOf(method);
-  const descriptor = methodIn(service, method)!;
-  const key = `${url} ${token} ${service.typeName} ${service === serviceOf(method)}`;
-  const calls =
-    clients.get(key) ??
-    (createClientFor(service)(createServerTransport(token ?? "", { baseUrl: url })) as unknown as Calls);
-  clients.set(key, calls);
-  const message = fromJson(descriptor.input, request);
-  try {
-    const answer = await calls[descriptor.localName]!(message, { headers });
-    return toJson(descriptor.output, answer) as JsonObject;
-  } catch (error) {
-    if (!(error instanceof ConnectError)) throw error;
-    const { code, rawMessage, details } = error;
-    throw new Refused({
-      code,
-      message: rawMessage,
-      ...fromDetails(details.filter((detail): detail is IncomingDetail => "type" in detail)),
-    });
-  }
+/** As the generated client sends it, through its own transport. */
+function overGrpc(transport: typeof createServerTransport): Send {
+  const clients = new Map<string, Calls>();
+  return async (url, token, method, request, headers) => {
+    const service = knows(witnessOf(method), method, request) ? witnessOf(method)! : serviceOf(method);
+    const descriptor = methodIn(service, method)!;
+    const key = `${url} ${token} ${service.typeName} ${service === serviceOf(method)}`;
+    const calls =
+      clients.get(key) ??
+      (createClientFor(service)(transport(token ?? "", { baseUrl: url })) as unknown as Calls);
+    clients.set(key, calls);
+    const message = fromJson(descriptor.input, request);
+    try {
+      const answer = await calls[descriptor.localName]!(message, { headers });
+      return toJson(descriptor.output, answer) as JsonObject;
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      const { code, rawMessage, details } = error;
+      throw new Refused({
+        code,
+        message: rawMessage,
+        ...fromDetails(details.filter((detail): detail is IncomingDetail => "type" in detail)),
+      });
+    }
+  };
 }
 
 type IncomingDetail = { type: string; value: Uint8Array };
