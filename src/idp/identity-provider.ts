@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { IdentityProviderRow } from "../storage/tables.ts";
 import type { IdentityProviderEvent } from "./events.ts";
 
@@ -26,12 +26,7 @@ export const identityProviderAggregate: Aggregate<IdentityProviderState, Identit
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
-  evolve: (state, event) => ({
-    ...state,
-    sequence: event.sequence,
-    changedAt: event.createdAt,
-    ...effect(state, event),
-  }),
+  evolve: evolveBy(effect),
 };
 
 function effect(

@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { IdpIntentRow } from "../storage/tables.ts";
 import type { IdpIntentEvent } from "./events.ts";
 
@@ -25,12 +25,7 @@ export const idpIntentAggregate: Aggregate<IdpIntentState, IdpIntentEvent> = {
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
-  evolve: (state, event) => ({
-    ...state,
-    sequence: event.sequence,
-    changedAt: event.createdAt,
-    ...effect(event),
-  }),
+  evolve: evolveBy((_, event) => effect(event)),
 };
 
 function effect(event: Recorded<IdpIntentEvent>): Partial<IdpIntentState> {

@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { NotificationRow } from "../storage/tables.ts";
 import type { NotificationEvent } from "./events.ts";
 
@@ -23,12 +23,7 @@ export const notificationAggregate: Aggregate<NotificationState, NotificationEve
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
-  evolve: (state, event) => ({
-    ...state,
-    sequence: event.sequence,
-    changedAt: event.createdAt,
-    ...effect(state, event),
-  }),
+  evolve: evolveBy(effect),
 };
 
 function effect(state: NotificationState, event: Recorded<NotificationEvent>): Partial<NotificationState> {

@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { InstanceRow } from "../storage/tables.ts";
 import { deliveryProvidersAfter } from "./delivery-providers.ts";
 import type { InstanceEvent } from "./events.ts";
@@ -23,12 +23,7 @@ export const instanceAggregate: Aggregate<InstanceState, InstanceEvent> = {
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
-  evolve: (state, event) => ({
-    ...state,
-    sequence: event.sequence,
-    changedAt: event.createdAt,
-    ...effect(state, event),
-  }),
+  evolve: evolveBy(effect),
 };
 
 function effect(state: InstanceState, event: Recorded<InstanceEvent>): Partial<InstanceState> {

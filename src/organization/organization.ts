@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { OrganizationRow } from "../storage/tables.ts";
 import type { OrganizationEvent } from "./events.ts";
 
@@ -19,12 +19,7 @@ export const organizationAggregate: Aggregate<OrganizationState, OrganizationEve
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
-  evolve: (state, event) => ({
-    ...state,
-    sequence: event.sequence,
-    changedAt: event.createdAt,
-    ...effect(event),
-  }),
+  evolve: evolveBy((_, event) => effect(event)),
 };
 
 /** Organization names are unique whatever their case. */

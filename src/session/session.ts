@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { SessionUser } from "../storage/session-repository.ts";
 import type { SessionChallenges, SessionRow, UserVerification } from "../storage/tables.ts";
 import type { SessionEvent } from "./events.ts";
@@ -28,15 +28,10 @@ export function initialSession(id: string): SessionState {
   };
 }
 
-export function evolveSession(state: SessionState, event: Recorded<SessionEvent>): SessionState {
-  const next = { ...state, sequence: event.sequence, changedAt: event.createdAt };
-  return { ...next, ...effect(next, event) };
-}
-
 export const sessionAggregate: Aggregate<SessionState, SessionEvent> = {
   type: "session",
   initialState: initialSession,
-  evolve: evolveSession,
+  evolve: evolveBy(effect),
 };
 
 /**

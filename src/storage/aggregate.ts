@@ -21,6 +21,19 @@ export type Aggregate<S extends AggregateState, E extends DomainEvent> = {
 };
 
 /**
+ * The fold of an aggregate whose state says when it last changed.
+ * @param effect what an event changes beside that time and the sequence
+ */
+export function evolveBy<S extends AggregateState & { changedAt: Date }, E extends DomainEvent>(
+  effect: (state: S, event: Recorded<E>) => Partial<S>,
+): Aggregate<S, E>["evolve"] {
+  return (state, event) => {
+    const next = { ...state, sequence: event.sequence, changedAt: event.createdAt };
+    return { ...next, ...effect(next, event) };
+  };
+}
+
+/**
  * Stands for "the moment of the append" in a state that is folded before it is stored: only the database knows that
  * moment, and only inside the appending statement. A time at or after this one is an offset from it, so
  * `expiresAt = createdAt + lifetime` folds to the same row now and in a replay. It lies in the year 128,723, beyond

@@ -23,11 +23,11 @@ export class EventRepository {
   readonly #uniqueSlugs: Readonly<Record<string, ErrorSlug>>;
   readonly #commits: GroupCommit<AppendUnit, Date>;
   readonly #turns = new Map<string, Promise<unknown>>();
-  readonly #onAppended: Partial<Record<AggregateType, () => void>>;
+  readonly #onAppended: Partial<Record<AggregateType, (change: Change) => void>>;
 
   /**
    * @param options.uniqueSlugs the refusal each unique index stands for
-   * @param options.onAppended called once changes of such an aggregate are committed
+   * @param options.onAppended called with each change of such an aggregate, once it is committed
    */
   constructor(
     db: Kysely<Database>,
@@ -39,7 +39,7 @@ export class EventRepository {
     }: {
       lanes?: number;
       uniqueSlugs?: Readonly<Record<string, ErrorSlug>>;
-      onAppended?: Partial<Record<AggregateType, () => void>>;
+      onAppended?: Partial<Record<AggregateType, (change: Change) => void>>;
     } = {},
   ) {
     this.#db = db;
@@ -61,7 +61,7 @@ export class EventRepository {
    */
   async append(changes: readonly Change[]): Promise<Date> {
     const appendedAt = await this.#commits.commit(changes);
-    for (const { type } of changes) this.#onAppended[type]?.();
+    for (const change of changes) this.#onAppended[change.type]?.(change);
     return appendedAt;
   }
 

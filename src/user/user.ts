@@ -1,4 +1,4 @@
-import type { Aggregate, Recorded } from "../storage/aggregate.ts";
+import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
 import type { FailedAttempts, UserRow, VerificationCode, WebAuthNCredential } from "../storage/tables.ts";
 import type { UserEvent } from "./events.ts";
 
@@ -57,15 +57,10 @@ export function initialUser(id: string): UserState {
   };
 }
 
-export function evolveUser(state: UserState, event: Recorded<UserEvent>): UserState {
-  const next = { ...state, sequence: event.sequence, changedAt: event.createdAt };
-  return { ...next, ...effect(next, event) };
-}
-
 export const userAggregate: Aggregate<UserState, UserEvent> = {
   type: "user",
   initialState: initialUser,
-  evolve: evolveUser,
+  evolve: evolveBy(effect),
 };
 
 /** Whether the user exists: added and not removed since. */

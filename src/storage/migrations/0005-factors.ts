@@ -95,7 +95,9 @@ export async function up(db: Kysely<any>): Promise<void> {
   await sql`CREATE INDEX notifications_due ON notifications (next_attempt_at) WHERE status = 'pending'`.execute(
     db,
   );
-  await sql`CREATE INDEX notifications_subject ON notifications (subject) WHERE status = 'pending'`.execute(db);
+  await sql`CREATE INDEX notifications_subject ON notifications (subject) WHERE status = 'pending'`.execute(
+    db,
+  );
   await sql`ALTER TABLE organizations ADD COLUMN max_otp_attempts bigint`.execute(db);
   await sql`
     ALTER TABLE instances
