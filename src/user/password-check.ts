@@ -46,6 +46,8 @@ export function decidePasswordAttempt(
   }
   const failedAttempts = user.passwordFailedAttempts + 1;
   const events: UserEvent[] = [{ type: "user.human.password.check.failed", payload: {} }];
-  if (maxAttempts > 0 && failedAttempts >= maxAttempts) events.push({ type: "user.locked", payload: {} });
+  // Who was deactivated a moment ago stays so: a lock could be undone by those who unlock.
+  const locks = user.status === "active" && maxAttempts > 0 && failedAttempts >= maxAttempts;
+  if (locks) events.push({ type: "user.locked", payload: {} });
   return { events, failedAttempts };
 }

@@ -110,6 +110,13 @@ describe("the password check", () => {
     expect(outcome.failure).toMatchObject({ slug: "session.password_invalid", failedAttempts: failures + 1 });
   });
 
+  it("counts a wrong password of a deactivated user, and does not make a lock of it that could be undone", () => {
+    const user = givenUser(failed, { type: "user.deactivated", payload: {} });
+    const { user: events, failure } = decidePasswordCheck(user, { matches: false }, 2, START);
+    expect(events).toEqual([failed]);
+    expect(failure).toMatchObject({ slug: "session.password_invalid", failedAttempts: 2 });
+  });
+
   it("counts from zero again after a success, a new password, or an unlock", () => {
     const succeeded: UserEvent = { type: "user.human.password.check.succeeded", payload: {} };
     const changed: UserEvent = {
