@@ -66,12 +66,7 @@ export function composeDelivery(
   return { notifications: new Notifications({ providers, encryptionKey, clock }), worker };
 }
 
-function fallbacksOf({
-  smtpUrl,
-  smtpFrom,
-  smsWebhookUrl,
-  smsWebhookSigningKey,
-}: Config): FallbackProviders {
+function fallbacksOf({ smtpUrl, smtpFrom, smsWebhookUrl, smsWebhookSigningKey }: Config): FallbackProviders {
   return {
     ...(smtpUrl !== undefined && smtpFrom !== undefined
       ? { email: { type: "smtp", smtp: { ...readSmtpUrl(smtpUrl)!, ...readSender(smtpFrom)! } } }

@@ -139,7 +139,8 @@ function compose(
   const events: EventRepository = new EventRepository(db, projections, {
     lanes,
     uniqueSlugs: uniqueConstraints,
-    onAppended: { notification: () => worker.wake() },
+    // What happens to a message later is the worker's own doing.
+    onAppended: { notification: ({ expectedSequence }) => expectedSequence === 0 && worker.wake() },
   });
   const sessions = new SessionRepository(db, { lanes });
   const users = new UserRepository(db, { lanes });

@@ -55,20 +55,20 @@ export async function attemptDelivery(
   const open = await openCodeOf(dependencies, due);
   if ("pointless" in open) {
     const dropped = { type: "notification.dropped", payload: { reason: open.pointless } } as const;
-    if (await isMine(dependencies, due, dropped)) report(dependencies, due, "dropped", open.pointless);
+    if (await appendFirst(dependencies, due, dropped)) report(dependencies, due, "dropped", open.pointless);
     return;
   }
   const claim = { type: "notification.attempted", payload: { retryAfterMs: leaseMs } } as const;
-  const claimed = await isMine(dependencies, due, claim);
+  const claimed = await appendFirst(dependencies, due, claim);
   if (!claimed) return;
   const startedAt = performance.now();
   const provider = await dependencies.providers.active(due.channel);
   const delivery = provider ? await carried(dependencies, claimed, provider, open.code) : noProvider;
   const outcome = outcomeOf(dependencies, claimed, delivery, retryAfterMs);
   const durationMs = Math.round(performance.now() - startedAt);
-  await record(dependencies, claimed, outcome, open.sealed);
+  const recorded = await record(dependencies, claimed, outcome, open.sealed);
   const reason = "reason" in outcome.payload ? outcome.payload.reason : undefined;
-  report(dependencies, claimed, outcomeNames[outcome.type], reason, {
+  report(dependencies, claimed, recorded ? outcomeNames[outcome.type] : "superseded", reason, {
     provider: provider?.type,
     attempt: claimed.attempts,
     durationMs,
@@ -91,8 +91,8 @@ async function openCodeOf(
   return code === awaited ? { code, sealed } : { pointless: "replaced by a newer one" };
 }
 
-/** Appends an event, unless somebody else did something with the message first. */
-async function isMine(
+/** Appends an event. @returns the state after it, or undefined if somebody else did something with the message first */
+async function appendFirst(
   { events }: DeliveryDependencies,
   state: NotificationState,
   event: NotificationEvent,
@@ -157,28 +157,32 @@ function outcomeOf(
   }
 }
 
-/** Writes down what became of the attempt; what was sent, the session or the user hears in the same append. */
+/**
+ * Writes down what became of the attempt; what was sent, the session or the user hears in the same append.
+ * @returns false if somebody else has taken over meanwhile
+ */
 async function record(
   { events, notifications, holders }: DeliveryDependencies,
   claimed: NotificationState,
   outcome: Outcome,
   sealedCode: string,
-): Promise<void> {
+): Promise<boolean> {
   const { about } = claimed.content as unknown as StoredContent;
-  await events.decide(about.id, async () => {
+  return events.decide(about.id, async () => {
     const current = await notifications.find(claimed.id);
     // The attempt took longer than its lease and somebody else took over: what is to be said, they say.
-    if (current?.sequence !== claimed.sequence) return;
+    if (current?.sequence !== claimed.sequence) return false;
     const told: Change[] =
       outcome.type === "notification.sent" ? await holderOf(holders, about).sent(about, sealedCode) : [];
     await events.append([change(notificationAggregate, current, [outcome], COURIER), ...told]);
+    return true;
   });
 }
 
 function report(
   { logger, outcomes }: DeliveryDependencies,
   { id, kind, channel, recipient }: NotificationState,
-  outcome: (typeof outcomeNames)[Outcome["type"]],
+  outcome: (typeof outcomeNames)[Outcome["type"]] | "superseded",
   reason: string | undefined,
   more: object = {},
 ): void {

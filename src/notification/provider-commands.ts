@@ -57,20 +57,16 @@ export async function addWebhookProvider(
 export async function addTwilioProvider(
   dependencies: Dependencies,
   caller: Caller,
-  {
-    description,
-    verifyServiceSid,
-    token,
-    ...account
-  }: TwilioProvider & { description: string; verifyServiceSid: string },
+  provider: TwilioProvider & { description: string; verifyServiceSid: string },
 ): Promise<AddedProvider> {
+  const { description, verifyServiceSid, sid, senderNumber, token } = provider;
   return add(dependencies, caller, "instance.sms.config.twilio.added", {
     description,
-    config: account,
+    config: { sid, senderNumber },
     secrets: { token },
     check: () => {
       if (verifyServiceSid !== "") throw new DomainError("notification.verify_unimplemented");
-      return account.senderNumber !== "" || invalid("the sender's number is missing");
+      return senderNumber !== "" || invalid("the sender's number is missing");
     },
   });
 }

@@ -1,7 +1,7 @@
 /**
  * What became of one attempt to hand a message over.
  *
- * - `delivered`: the other side has taken it. `verificationId`: it made the code itself and goes by this name.
+ * - `delivered`: the other side has taken it.
  * - `refused`: it never will; trying again would be told the same.
  * - `postponed`: it may yet, a minute later: nobody there, overloaded, or busy being set up.
  *
@@ -9,7 +9,7 @@
  * message, and with it a code, back at us.
  */
 export type Delivery =
-  | { outcome: "delivered"; verificationId?: string }
+  | { outcome: "delivered" }
   | { outcome: "refused"; reason: string }
   | { outcome: "postponed"; reason: string };
 

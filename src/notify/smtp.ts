@@ -158,6 +158,6 @@ function verdictOf(error: NodemailerError): Delivery {
   const reason = `SMTP ${responseCode}${enhanced ? ` ${enhanced}` : ""} at ${command ?? "CONN"}`;
   // 503 and 530 say that the session is in the wrong state and that we must log in: neither is about the message.
   const isPermanent =
-    responseCode >= 500 && ![503].includes(responseCode) && MESSAGE_COMMANDS.has(command ?? "");
+    responseCode >= 500 && ![503, 530].includes(responseCode) && MESSAGE_COMMANDS.has(command ?? "");
   return isPermanent ? refused(reason) : postponed(reason);
 }

@@ -2,13 +2,10 @@ import { type Delivery, delivered, postponed, refused } from "./delivery.ts";
 import { NoAnswer, type PostAnswer, post } from "./http-post.ts";
 
 /** An account at Twilio, or at whoever speaks its API. */
-export type TwilioAccount = {
+export type TwilioProvider = {
   /** The account's SID; also the user name. */
   sid: string;
   token: string;
-};
-
-export type TwilioProvider = TwilioAccount & {
   /** The number, or the name, the message comes from. */
   senderNumber: string;
 };
@@ -24,31 +21,18 @@ const TIMEOUT_MS = 10_000;
 
 /** Sends a text message (Twilio's Messages resource, API version 2010-04-01). */
 export async function sendByTwilio(
-  { senderNumber, ...account }: TwilioProvider,
+  { sid, token, senderNumber }: TwilioProvider,
   { recipient, text }: { recipient: string; text: string },
-  { baseUrl = API_URL, ...options }: TwilioOptions = {},
+  { baseUrl = API_URL, timeoutMs = TIMEOUT_MS }: TwilioOptions = {},
 ): Promise<Delivery> {
-  const url = `${baseUrl}/2010-04-01/Accounts/${encodeURIComponent(account.sid)}/Messages.json`;
-  const answer = await postForm(account, url, { To: recipient, From: senderNumber, Body: text }, options);
-  return "outcome" in answer ? answer : verdictOf(answer);
-}
-
-/**
- * One form to the API with the account's credentials.
- * @returns the answer, or what an absent one amounts to
- */
-export async function postForm(
-  { sid, token }: TwilioAccount,
-  url: string,
-  form: Record<string, string>,
-  { timeoutMs = TIMEOUT_MS }: TwilioOptions = {},
-): Promise<PostAnswer | Delivery> {
+  const url = `${baseUrl}/2010-04-01/Accounts/${encodeURIComponent(sid)}/Messages.json`;
   const headers = {
     authorization: `Basic ${Buffer.from(`${sid}:${token}`).toString("base64")}`,
     "content-type": "application/x-www-form-urlencoded",
   };
+  const form = new URLSearchParams({ To: recipient, From: senderNumber, Body: text });
   try {
-    return await post(url, headers, new URLSearchParams(form).toString(), timeoutMs);
+    return verdictOf(await post(url, headers, form.toString(), timeoutMs));
   } catch (error) {
     if (error instanceof NoAnswer) return postponed(error.message);
     throw error;
@@ -56,22 +40,22 @@ export async function postForm(
 }
 
 /**
- * What an answer of Twilio's amounts to. 401 and 403 speak of the account and not of the message: once the operator
- * has put that right, the message can go.
+ * What an answer amounts to. 401 and 403 speak of the account and not of the message: once the operator has put that
+ * right, the message can go.
  */
-export function verdictOf({ status, body }: PostAnswer): Delivery {
+function verdictOf({ status, body }: PostAnswer): Delivery {
   if (status >= 200 && status < 300) return delivered;
-  const code = Number(json(body)?.code);
-  const reason = `HTTP ${status}${Number.isSafeInteger(code) ? `, Twilio ${code}` : ""}`;
+  const code = errorCode(body);
+  const reason = `HTTP ${status}${code === undefined ? "" : `, Twilio ${code}`}`;
   const isPermanent = status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
   return isPermanent ? refused(reason) : postponed(reason);
 }
 
-/** The object in an answer's body; undefined if there is none. */
-export function json(body: string): Record<string, unknown> | undefined {
+/** Twilio's own number for what is wrong. */
+function errorCode(body: string): number | undefined {
   try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+    const code: unknown = JSON.parse(body)?.code;
+    return Number.isSafeInteger(code) ? (code as number) : undefined;
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { DomainError } from "../errors.ts";
 import { cascadeMemberships } from "../organization/memberships.ts";
 import { type Change, change } from "../storage/aggregate.ts";
 import type { IdpLink } from "../storage/tables.ts";
+import { codeMessages } from "./code-messages.ts";
 import {
   type CodeIssuer,
   type ContactInput,
@@ -11,12 +12,11 @@ import {
   normalizedPhone,
   verificationOf,
 } from "./contact.ts";
-import { codeMessages } from "./code-messages.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { UserEvent } from "./events.ts";
-import { encodePassword, type NewPassword } from "./new-password.ts";
 import { demandProviders, linkEvents } from "./idp-links.ts";
 import type { UnsentCode } from "./issued-code.ts";
+import { encodePassword, type NewPassword } from "./new-password.ts";
 import { importTotp } from "./totp.ts";
 import { initialUser, type UserState, userAggregate, userExists } from "./user.ts";
 import { type MetadataEntry, metadataEvents } from "./user-metadata.ts";
@@ -107,7 +107,12 @@ export function draftMachine(dependencies: UserDependencies, machine: NewMachine
   }));
 }
 
-type HumanFacts = { email: string; phone: string | null; encodedHash?: string | undefined; totp?: UserEvent[] };
+type HumanFacts = {
+  email: string;
+  phone: string | null;
+  encodedHash?: string | undefined;
+  totp?: UserEvent[];
+};
 
 export function decideAddHuman(
   state: UserState,
@@ -137,9 +142,7 @@ export function decideAddHuman(
   };
   const emailProof = verificationOf(state.id, "email", email, issue);
   const phoneProof =
-    phone && facts.phone !== null
-      ? verificationOf(state.id, "phone", phone, issue)
-      : { events: [] };
+    phone && facts.phone !== null ? verificationOf(state.id, "phone", phone, issue) : { events: [] };
   return {
     unsent: [emailProof.unsent, phoneProof.unsent],
     events: [

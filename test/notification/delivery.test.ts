@@ -255,6 +255,10 @@ describe.each(engines)("messages on %s", (engine) => {
     dead.resolve();
     await first.stop(10_000);
     expect(await room.history(id)).toEqual(["added", "attempted", "attempted", "sent"]);
+    expect(room.lines.filter(({ notificationId }) => notificationId === id)).toMatchObject([
+      { outcome: "sent", attempt: 2 },
+      { outcome: "superseded", attempt: 1, reason: "HTTP 422" },
+    ]);
     const identifiers = receiver.requests.map(({ headers }) => headers["idempotency-key"]);
     expect(identifiers.filter((identifier) => identifier === id)).toHaveLength(2);
   });

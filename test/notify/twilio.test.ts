@@ -1,11 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { sendByTwilio } from "../../src/notify/twilio.ts";
-import { checkVerification, startVerification } from "../../src/notify/twilio-verify.ts";
 import { type ReceivedRequest, startReceiver } from "./http-receiver.ts";
 
-const account = { sid: "AC0123", token: "auth-token" };
-const provider = { ...account, senderNumber: "+15005550006" };
-const service = { ...account, verifyServiceSid: "VA0456" };
+const provider = { sid: "AC0123", token: "auth-token", senderNumber: "+15005550006" };
 const message = { recipient: "+41791234567", text: "12345678 is your sign-in code & more" };
 
 const formOf = ({ body }: ReceivedRequest) => Object.fromEntries(new URLSearchParams(body));
@@ -57,50 +54,5 @@ describe("a text message", () => {
     expect(await sendByTwilio(provider, message, options)).toMatchObject({ outcome: "postponed" });
     await silent.close();
     expect(await sendByTwilio(provider, message, options)).toMatchObject({ outcome: "postponed" });
-  });
-});
-
-describe("a code that Twilio makes (Verify)", () => {
-  test("is started by number, and named by an id", async () => {
-    const twilio = await startReceiver(() => ({ status: 201, body: '{"sid":"VE789","status":"pending"}' }));
-    const delivery = await startVerification(service, "+41791234567", { baseUrl: twilio.url });
-    expect(delivery).toEqual({ outcome: "delivered", verificationId: "VE789" });
-    expect(twilio.requests[0]).toMatchObject({ method: "POST", path: "/v2/Services/VA0456/Verifications" });
-    expect(formOf(twilio.requests[0]!)).toEqual({ To: "+41791234567", Channel: "sms" });
-    expect(credentialsOf(twilio.requests[0]!)).toBe("AC0123:auth-token");
-  });
-
-  test.each([
-    [
-      { status: 400, body: '{"code":60200}' },
-      { outcome: "refused", reason: "HTTP 400, Twilio 60200" },
-    ],
-    [{ status: 429 }, { outcome: "postponed", reason: "HTTP 429" }],
-    [
-      { status: 201, body: "{}" },
-      { outcome: "postponed", reason: "the answer names no verification" },
-    ],
-    ["hang up", { outcome: "postponed" }],
-  ] as const)("that is not started (%j): %j", async (reply, delivery) => {
-    const twilio = await startReceiver(() => reply);
-    expect(await startVerification(service, "+41791234567", { baseUrl: twilio.url })).toMatchObject(delivery);
-  });
-
-  test.each([
-    [{ status: 200, body: '{"status":"approved","valid":true}' }, "approved"],
-    [{ status: 200, body: '{"status":"pending","valid":false}' }, "wrong"],
-    [{ status: 200, body: '{"status":"canceled"}' }, "gone"],
-    [{ status: 404, body: '{"code":20404}' }, "gone"],
-    [{ status: 200, body: "approved" }, "unavailable"],
-    [{ status: 401 }, "unavailable"],
-    [{ status: 429 }, "unavailable"],
-    [{ status: 500, body: '{"status":"approved"}' }, "unavailable"],
-    ["hang up", "unavailable"],
-  ] as const)("asked about (%j): %s", async (reply, verdict) => {
-    const twilio = await startReceiver(() => reply);
-    const answer = await checkVerification(service, "VE789", "040718", { baseUrl: twilio.url });
-    expect(answer).toBe(verdict);
-    expect(twilio.requests[0]).toMatchObject({ path: "/v2/Services/VA0456/VerificationCheck" });
-    expect(formOf(twilio.requests[0]!)).toEqual({ VerificationSid: "VE789", Code: "040718" });
   });
 });

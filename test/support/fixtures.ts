@@ -262,6 +262,8 @@ export type House = {
    * on PGlite, which takes one process at a time.
    */
   operate<T>(task: (database: OpenDatabase) => Promise<T>): Promise<T>;
+  /** The same for a task that opens the database by itself, by this configuration. */
+  operateOutside<T>(task: (place: Partial<Config>) => Promise<T>): Promise<T>;
   /** Stops the server, proves that every row is what the log says, and removes the database. */
   close(): Promise<void>;
 };
@@ -274,6 +276,14 @@ export async function startHouse(engine: Engine, options: HouseOptions = {}): Pr
   const cast = await createCast(opened).finally(() => opened.close());
   const start = () => startServer(testConfig({ ...database.config, ...options.config }), options.server);
   let server: RunningServer = await start();
+  const operateOutside: House["operateOutside"] = async (task) => {
+    if (engine === "pglite") await server.close();
+    try {
+      return await task(database.config);
+    } finally {
+      if (engine === "pglite") server = await start();
+    }
+  };
 
   return {
     get url() {
@@ -285,16 +295,16 @@ export async function startHouse(engine: Engine, options: HouseOptions = {}): Pr
         // Asked anew for every call, since the server may have moved.
         get: (_, method) => sessionClient(server.url, token)[method as keyof SessionClient],
       }),
-    async operate(task) {
-      if (engine === "pglite") await server.close();
-      const beside = await database.open();
-      try {
-        return await task(beside);
-      } finally {
-        await beside.close();
-        if (engine === "pglite") server = await start();
-      }
-    },
+    operate: (task) =>
+      operateOutside(async () => {
+        const beside = await database.open();
+        try {
+          return await task(beside);
+        } finally {
+          await beside.close();
+        }
+      }),
+    operateOutside,
     async close() {
       await server.close();
       await expectRowsToMatchTheLog(database);

@@ -40,6 +40,8 @@ export type OpenIdProvider = {
   endpoints: { authorization: string; token: string; user: string };
   /** How often each path was asked for, without the parameters. */
   requests: Map<string, number>;
+  /** What each request to the token endpoint said, the client's secret aside if it came in the header. */
+  exchanges: Record<string, unknown>[];
   close(): Promise<void>;
 };
 
@@ -84,6 +86,11 @@ export async function startOpenIdProvider({
   });
 
   const requests = new Map<string, number>();
+  const exchanges: OpenIdProvider["exchanges"] = [];
+  provider.use(async (context, next) => {
+    await next();
+    if (context.oidc?.route === "token") exchanges.push({ ...context.oidc.body });
+  });
   const callback = provider.callback();
   server.on("request", (request, response) => {
     const { pathname } = new URL(request.url ?? "/", issuer);
@@ -96,6 +103,7 @@ export async function startOpenIdProvider({
     issuer,
     endpoints: { authorization: `${issuer}/auth`, token: `${issuer}/token`, user: `${issuer}/api/user` },
     requests,
+    exchanges,
     close: () => closed(server),
   };
 }
@@ -187,14 +195,20 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
 /** Where the provider sends the browser in the end: an address, and the form's fields if it is posted there. */
 export type Arrival = { url: URL; form?: URLSearchParams };
 
-/** Goes through the provider's pages as a browser would, without one. `deny`: says no where it is asked to sign in. */
+export type WalkOptions = {
+  /** Says no where it is asked to sign in. */
+  deny?: boolean;
+  /** What the browser has been given; the provider's own are added. */
+  cookies?: Map<string, string>;
+};
+
+/** Goes through the provider's pages as a browser would, without one. */
 export async function walkThrough(
   authorizationUrl: string,
   { login, password }: Pick<Account, "login" | "password">,
-  { deny = false }: { deny?: boolean } = {},
+  { deny = false, cookies = new Map() }: WalkOptions = {},
 ): Promise<Arrival> {
   const home = new URL(authorizationUrl).origin;
-  const cookies = new Map<string, string>();
   let next: { url: URL; form?: URLSearchParams } = { url: new URL(authorizationUrl) };
   for (let steps = 0; steps < 20; steps++) {
     const response = await fetch(next.url, {

@@ -93,6 +93,10 @@ describe.each(engines)("delivery providers on %s", (engine) => {
     }
     expect(await activeIds("Email")).toEqual([ids.AddEmailProviderHTTP]);
     expect(await activeIds("SMS")).toEqual([ids.AddSMSProviderTwilio]);
+    expect((await stored()).SMS.map(({ config }) => config)).toEqual([
+      { endpoint: "https://sms.example.com/send" },
+      { sid: "AC01", senderNumber: "+15005550006" },
+    ]);
     // A provider of one channel is unknown to the other.
     const wrong = ask("ActivateSMSProvider", { id: ids.AddEmailProviderHTTP! });
     expect(await refusal(wrong)).toEqual(notFound);
