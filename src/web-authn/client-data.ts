@@ -22,11 +22,11 @@ export function checkClientData(clientDataJSON: string, { type, challenge, rpId 
   if (clientData.type !== type) throw new WebAuthNError("refused", `client data is not of type ${type}`);
   if (clientData.challenge !== challenge) throw new WebAuthNError("refused", "another challenge was signed");
   if (typeof origin !== "string" || !isOriginOf(rpId, origin)) {
-    throw new WebAuthNError("refused", `a page of ${origin} does not speak for ${rpId}`);
+    throw new WebAuthNError("refused", `a page of ${shown(origin)} does not speak for ${rpId}`);
   }
   const isFramed = (crossOrigin ?? false) !== false || topOrigin !== undefined;
   if (isFramed && !(typeof topOrigin === "string" && isOriginOf(rpId, topOrigin))) {
-    throw new WebAuthNError("refused", `a page framed by ${topOrigin} does not speak for ${rpId}`);
+    throw new WebAuthNError("refused", `a page framed by ${shown(topOrigin)} does not speak for ${rpId}`);
   }
   return origin;
 }
@@ -38,3 +38,6 @@ function parse(clientDataJSON: string): Record<string, unknown> {
   } catch {}
   throw new WebAuthNError("malformed", "client data is no JSON object");
 }
+
+/** What somebody sent, fit for one line of a log. */
+const shown = (value: unknown): string => String(JSON.stringify(value)).slice(0, 200);

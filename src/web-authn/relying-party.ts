@@ -1,3 +1,5 @@
+import { isIPv4 } from "node:net";
+
 /** LDH labels in lower case, and underscores, which names inside a network have; internationalised ones as `xn--…`. */
 const LABEL_PATTERN = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const MAX_LENGTH = 253;
@@ -9,8 +11,8 @@ const MAX_LENGTH = 253;
 export function isRelyingPartyId(text: string): boolean {
   const labels = text.split(".");
   if (text.length > MAX_LENGTH || !labels.every((label) => LABEL_PATTERN.test(label))) return false;
-  // What ends in a number is an IPv4 address to a browser, in any of its spellings: 127.1, 0x7f000001.
-  return !/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1)!);
+  // To a browser 127.1 and 0x7f000001 are addresses too, written otherwise.
+  return URL.parse(`https://${text}`)?.hostname === text && !isIPv4(text);
 }
 
 /**

@@ -80,9 +80,9 @@ describe("an assertion", () => {
   const refused: [what: string, lies: Lies, why: RegExp][] = [
     ["of another challenge", { challenge: "b3RoZXI" }, /another challenge/],
     ["of another type", { type: "webauthn.create" }, /not of type webauthn.get/],
-    ["by a page of another origin", { origin: "https://evil.test" }, /page of https:\/\/evil.test/],
-    ["by a page without TLS", { origin: "http://login.example.com" }, /page of http:\/\/login/],
-    ["framed by a stranger", { crossOrigin: true, topOrigin: "https://evil.test" }, /framed by https/],
+    ["by a page of another origin", { origin: "https://evil.test" }, /page of "https:\/\/evil.test/],
+    ["by a page without TLS", { origin: "http://login.example.com" }, /page of "http:\/\/login/],
+    ["framed by a stranger", { crossOrigin: true, topOrigin: "https://evil.test" }, /framed by "https/],
     ["framed by nobody knows whom", { crossOrigin: true }, /framed by undefined/],
     ["for another relying party", { rpId: "evil.test" }, /RP ID hash/],
     ["without anybody present", { userPresent: false }, /not present/],

@@ -107,14 +107,23 @@ describe("a registration", () => {
     ]),
   );
 
+  const rsaForCurves = cbor(
+    new Map<number, Cbor>([
+      [1, 2],
+      [3, -257],
+      [-1, Buffer.from(rsa.n!, "base64url")],
+      [-2, Buffer.from(rsa.e!, "base64url")],
+    ]),
+  );
+
   const refused: [what: string, lies: Lies, why: RegExp][] = [
     ["for another challenge", { challenge: "b3RoZXI" }, /another challenge/],
     ["of another type", { type: "webauthn.get" }, /not of type webauthn.create/],
-    ["by a page of another origin", { origin: "https://evil.test" }, /page of https:\/\/evil.test/],
-    ["by a page without TLS", { origin: "http://login.example.com" }, /page of http:\/\/login/],
-    ["framed by a stranger", { crossOrigin: true, topOrigin: "https://evil.test" }, /framed by https/],
+    ["by a page of another origin", { origin: "https://evil.test" }, /page of "https:\/\/evil.test/],
+    ["by a page without TLS", { origin: "http://login.example.com" }, /page of "http:\/\/login/],
+    ["framed by a stranger", { crossOrigin: true, topOrigin: "https://evil.test" }, /framed by "https/],
     ["framed by nobody knows whom", { crossOrigin: true }, /framed by undefined/],
-    ["in a page, though not framed", { topOrigin: "https://evil.test" }, /framed by https/],
+    ["in a page, though not framed", { topOrigin: "https://evil.test" }, /framed by "https/],
     ["for another relying party", { rpId: "evil.test" }, /RP ID hash/],
     ["for a subdomain of the relying party", { rpId: "login.example.com" }, /RP ID hash/],
     ["without anybody present", { userPresent: false }, /not present/],
@@ -127,6 +136,7 @@ describe("a registration", () => {
       /unusable/,
     ],
     ["with a point off the curve", { coseKey: coseKey("ES256", { ...p256, x: p256.y! }) }, /key is invalid/],
+    ["with a key of another type than its algorithm's", { coseKey: rsaForCurves }, /unusable kind/],
     ["with a key of another algorithm's curve", { coseKey: p256ForEs384 }, /unusable kind/],
     [
       "with an Ed25519 key too short",

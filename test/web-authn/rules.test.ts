@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { challengeWebAuthN } from "../../src/session/challenges/web-authn.ts";
 import { decideWebAuthNCheck, openChallenge } from "../../src/session/checks/web-authn.ts";
 import type { SessionEvent } from "../../src/session/events.ts";
 import type { WebAuthNCredential } from "../../src/storage/tables.ts";
 import type { UserEvent } from "../../src/user/events.ts";
+import type { UserState } from "../../src/user/user.ts";
 import { kindAskedFor, pendingCredential, readyCredentials } from "../../src/user/web-authn/credentials.ts";
 import { openPasskeyCode } from "../../src/user/web-authn/passkey-code.ts";
 import { decideRemove } from "../../src/user/web-authn/remove-credential.ts";
@@ -176,6 +178,52 @@ const challengedWith = (expiresAt: Date): SessionEvent => ({
     rpid: "acme.example",
     expiresAt: expiresAt.toISOString(),
   },
+});
+
+describe("a new challenge", () => {
+  const request = { domain: "acme.example", userVerification: "required" as const };
+  const asked = (user: UserState | undefined, changes = {}) =>
+    challengeWebAuthN({ sessionId: "s", user, at: START, actorId: "a" }, { ...request, ...changes });
+  const credentials = [added("passkey", "a"), verified("passkey", "a")];
+  const mia = givenUser(...credentials);
+
+  test("is for the user's credentials, and for as long as the browser waits", () => {
+    const { session, answer } = asked(mia);
+    const { publicKey } = answer.webAuthN as { publicKey: { challenge: string } };
+    expect(session).toEqual([
+      {
+        type: "session.webAuthN.challenged",
+        payload: {
+          challenge: publicKey.challenge,
+          allowedCrentialIDs: ["credential of a"],
+          userVerification: 1,
+          rpid: "acme.example",
+          expiresAt: later(300_000).toISOString(),
+        },
+      },
+    ]);
+  });
+
+  test.each([
+    ["S-007: no user, whatever the domain", undefined, { domain: "" }, "without_user"],
+    [
+      "a user who is locked",
+      givenUser(...credentials, { type: "user.locked", payload: {} }),
+      {},
+      "user_not_found",
+    ],
+    [
+      "a user who was removed",
+      givenUser(...credentials, { type: "user.removed", payload: {} }),
+      {},
+      "user_not_found",
+    ],
+    ["no relying party", mia, { domain: "acme.example:443" }, "domain_invalid"],
+    ["another relying party", mia, { domain: "login.acme.example" }, "begin_failed"],
+    ["no credential of the kind", mia, { userVerification: "preferred" }, "begin_failed"],
+  ] as const)("is refused with %s", (_, user, changes, expected) => {
+    expect(() => asked(user, changes)).toThrow(slug(`session.web_auth_n_${expected}`));
+  });
 });
 
 describe("an open challenge", () => {

@@ -151,7 +151,7 @@ describe.each(engines)("any order of registering, asking and answering, on %s", 
           expect(row.challenges.webAuthN !== undefined).toBe(open[index] !== undefined);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
 });

@@ -59,7 +59,7 @@ async function verify(
   try {
     const assertion = readAssertion(json);
     const credential = readyCredentials(user, kindAskedFor(challenge.userVerification)).find(
-      ({ credentialId, rpId }) => credentialId === assertion.credentialId && rpId === challenge.rpId,
+      ({ credentialId }) => credentialId === assertion.credentialId,
     );
     // Removed since the challenge, or never this user's.
     if (credential === undefined) throw new DomainError("session.web_auth_n_credential_unknown");

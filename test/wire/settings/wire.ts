@@ -145,7 +145,7 @@ async function overRest(
   });
   const json = (await answer.json()) as JsonObject;
   if (answer.status === (name === "CreateSession" ? 201 : 200)) return json;
-  throw fromStatus(answer.status, json);
+  throw fromStatus(answer, json);
 }
 
 function routeOf(service: ServiceName, name: string) {
@@ -171,10 +171,10 @@ function parametersOf(json: JsonObject, before = ""): [string, string][] {
 const detailSchemas = [ErrorDetailSchema, CredentialsCheckErrorSchema];
 
 /** A `google.rpc.Status` in JSON as the error the other protocols have. */
-function fromStatus(httpCode: number, json: JsonObject): ConnectError {
+function fromStatus({ status: httpCode, headers }: Response, json: JsonObject): ConnectError {
   const { code, message, details = [] } = json as { code: Code; message: string; details?: JsonObject[] };
   if (httpCode !== httpStatus[code]) throw new Error(`HTTP ${httpCode} for code ${code}`);
-  const error = new ConnectError(message, code);
+  const error = new ConnectError(message, code, headers, undefined, json);
   error.details = details.map(({ "@type": type, ...fields }) => {
     const schema = detailSchemas.find(({ typeName }) => type === `type.googleapis.com/${typeName}`);
     if (!schema) throw new Error(`a detail nobody knows: ${String(type)}`);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type MailServer, openMailServer } from "../../notify/mail-server.ts";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
-import { streamOf } from "../../support/fixtures.ts";
+import { removeFromInstance, streamOf } from "../../support/fixtures.ts";
 import { linkIn, mailsGoTo, mailTo } from "../delivery/post.ts";
 import { asking, type Call, details, permissionDenied, protocols, refusal, uuid } from "../users/wire.ts";
 import { failed, invalid, newDevice, newPerson, type Site, startSite } from "./site.ts";
@@ -85,6 +85,15 @@ describe.each(engines)("a passkey registration link on %s", (engine) => {
     const next = await ask("RegisterPasskey", { userId });
     for (const registration of [started, next])
       expect(await refusal(verify(userId, registration))).toEqual(permissionDenied);
+  });
+
+  test("is what entitles its holder: who began by a permission and lost it does not end", async () => {
+    const { id: userId } = await newPerson(site);
+    const leaver = asking(site, site.cast.leaver);
+    const started = await leaver("RegisterPasskey", { userId });
+    await site.operate((database) => removeFromInstance(database, site.cast.leaver));
+    expect(await refusal(verify(userId, started, asking(site, site.cast.leaver)))).toEqual(permissionDenied);
+    await verify(userId, started, ask);
   });
 
   test("gives no right to a security key", async () => {
