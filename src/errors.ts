@@ -60,6 +60,7 @@ const messages = {
   "session.otp_locked": "user is locked",
   "session.otp_expired": "code has expired",
   "session.otp_invalid": "code is invalid",
+  "session.otp_provider_unavailable": "the code cannot be checked at the moment",
   "session.recovery_code_empty": "recovery code is empty",
   "session.recovery_code_without_user": "user id is missing",
   "session.recovery_code_locked": "user is locked",
@@ -231,7 +232,6 @@ const messages = {
   "notification.url_template_variable_unknown": "the URL template is invalid",
   "notification.provider_invalid": "the provider's configuration is invalid",
   "notification.provider_not_found": "provider could not be found",
-  "notification.verify_unimplemented": "Twilio Verify is not available yet: leave verify_service_sid empty",
 
   "storage.unavailable": "the database is unavailable",
   "storage.conflict": "too many concurrent changes, try again",

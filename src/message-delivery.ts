@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Metrics } from "./metrics.ts";
+import { CodeGenerators } from "./notification/code-generators.ts";
 import { type DeliveryTiming, DeliveryWorker } from "./notification/delivery-worker.ts";
 import { Notifications } from "./notification/notifications.ts";
 import { type FallbackProviders, Providers } from "./notification/providers.ts";
@@ -18,7 +19,7 @@ import { userCodes } from "./user/user-codes.ts";
 /** How messages are sent; what is left out is as in production. */
 export type DeliveryOptions = {
   timing?: Partial<DeliveryTiming>;
-  /** Where Twilio's API is. */
+  /** Where Twilio's APIs are. */
   twilioUrl?: string;
 };
 
@@ -41,7 +42,7 @@ export function composeDelivery(
   config: Config,
   { database: { db, engine }, metrics, ...parts }: Parts,
   { timing, twilioUrl }: DeliveryOptions = {},
-): { notifications: Notifications; worker: DeliveryWorker } {
+): { notifications: Notifications; codeGenerators: CodeGenerators; worker: DeliveryWorker } {
   const { organizations, encryptionKey, clock, sessions, users } = parts;
   const providers = new Providers({ organizations, encryptionKey, fallbacks: fallbacksOf(config) });
   const notifications = new NotificationRepository(db);
@@ -63,7 +64,11 @@ export function composeDelivery(
     // The embedded database has one server; what another one left behind is from its earlier life.
     { alone: engine === "pglite", ...(timing ? { timing } : {}) },
   );
-  return { notifications: new Notifications({ providers, encryptionKey, clock }), worker };
+  return {
+    notifications: new Notifications({ providers, encryptionKey, clock }),
+    codeGenerators: new CodeGenerators({ providers, logger: parts.logger, baseUrl: twilioUrl }),
+    worker,
+  };
 }
 
 function fallbacksOf({ smtpUrl, smtpFrom, smsWebhookUrl, smsWebhookSigningKey }: Config): FallbackProviders {

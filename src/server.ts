@@ -148,7 +148,7 @@ function compose(
   const organizations = new OrganizationRepository(db);
   const encryptionKey = deriveKey(masterKey, "stored secrets");
   const metrics = new Metrics();
-  const { notifications, worker } = composeDelivery(
+  const { notifications, codeGenerators, worker } = composeDelivery(
     config,
     {
       database: { db, engine },
@@ -195,6 +195,7 @@ function compose(
     sessions: {
       ...shared,
       sessions,
+      codeGenerators,
       tokens: new SessionTokens(deriveKey(masterKey, "session token")),
       instanceId,
       webAuthNCloneWarning: config.webauthnCloneWarning,

@@ -6,13 +6,19 @@ import { type Change, change } from "../storage/aggregate.ts";
 import { ConflictError } from "../storage/database-errors.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { NotificationRepository } from "../storage/notification-repository.ts";
-import { COURIER, type CodeHolders, holderOf } from "./code-holder.ts";
+import { COURIER, type CodeHolders, holderOf, isSameCode } from "./code-holder.ts";
 import { composeMessage, type Sender } from "./compose-message.ts";
-import { type Carriers, deliver } from "./deliver.ts";
+import { type Carriers, deliver, type Generation, generate } from "./deliver.ts";
 import type { NotificationEvent } from "./events.ts";
 import { masked } from "./masked.ts";
 import { type NotificationState, notificationAggregate } from "./notification.ts";
-import { codeBinding, type StoredContent, subjectName } from "./notifications.ts";
+import {
+  codeBinding,
+  type GeneratedCode,
+  type StoredCode,
+  type StoredContent,
+  subjectName,
+} from "./notifications.ts";
 import type { Provider, Providers } from "./providers.ts";
 
 /** What sending takes. */
@@ -37,8 +43,11 @@ export type AttemptTiming = {
   retryAfterMs(attempts: number): number;
 };
 
-/** The open code a message carries: in the clear, and as the aggregate stores it. */
-type OpenCode = { code: string; sealed: string };
+/** The open code a message brings: in the clear, or made elsewhere; and as the aggregate stores it. */
+type OpenCode = { code: string | GeneratedCode; stored: StoredCode };
+
+/** What became of an attempt. */
+type Attempted = Delivery | Generation;
 
 /**
  * Tries to send one message that is due, once. Whoever appends `notification.attempted` first has it; of several
@@ -63,10 +72,11 @@ export async function attemptDelivery(
   if (!claimed) return;
   const startedAt = performance.now();
   const provider = await dependencies.providers.active(due.channel);
-  const delivery = provider ? await carried(dependencies, claimed, provider, open.code) : noProvider;
-  const outcome = outcomeOf(dependencies, claimed, delivery, retryAfterMs);
+  const attempted = await carried(dependencies, claimed, provider, open.code);
+  const outcome = outcomeOf(dependencies, claimed, attempted, retryAfterMs);
   const durationMs = Math.round(performance.now() - startedAt);
-  const recorded = await record(dependencies, claimed, outcome, open.sealed);
+  const verificationId = "verificationId" in attempted ? attempted.verificationId : undefined;
+  const recorded = await record(dependencies, claimed, outcome, open.stored, verificationId);
   const reason = "reason" in outcome.payload ? outcome.payload.reason : undefined;
   report(dependencies, claimed, recorded ? outcomeNames[outcome.type] : "superseded", reason, {
     provider: provider?.type,
@@ -83,12 +93,14 @@ async function openCodeOf(
   { id, expiresAt, content }: NotificationState,
 ): Promise<OpenCode | { pointless: string }> {
   if (expiresAt !== null && expiresAt <= clock()) return { pointless: "expired" };
-  const { about, code: stored } = content as unknown as StoredContent;
-  const sealed = await holderOf(holders, about).openCode(about);
-  if (sealed === undefined) return { pointless: "no longer waited for" };
-  const code = openText(encryptionKey, stored, codeBinding(id));
-  const awaited = openText(encryptionKey, sealed, subjectName(about));
-  return code === awaited ? { code, sealed } : { pointless: "replaced by a newer one" };
+  const { about, code: carried } = content as unknown as StoredContent;
+  const stored = await holderOf(holders, about).openCode(about);
+  if (stored === undefined) return { pointless: "no longer waited for" };
+  const replaced = { pointless: "replaced by a newer one" };
+  if (typeof carried === "object") return isSameCode(stored, carried) ? { code: carried, stored } : replaced;
+  if (typeof stored === "object") return replaced;
+  const code = openText(encryptionKey, carried, codeBinding(id));
+  return code === openText(encryptionKey, stored, subjectName(about)) ? { code, stored } : replaced;
 }
 
 /** Appends an event. @returns the state after it, or undefined if somebody else did something with the message first */
@@ -110,10 +122,12 @@ async function appendFirst(
 async function carried(
   { sender, carriers, logger }: DeliveryDependencies,
   state: NotificationState,
-  provider: Provider,
-  code: string,
-): Promise<Delivery> {
+  provider: Provider | undefined,
+  code: string | GeneratedCode,
+): Promise<Attempted> {
   try {
+    if (typeof code === "object") return await generate(provider, state.recipient, code, carriers);
+    if (provider === undefined) return noProvider;
     return await deliver(provider, composeMessage(state, code, sender()), carriers);
   } catch (error) {
     logger.error({ err: error, notificationId: state.id }, "notification fault");
@@ -138,16 +152,18 @@ const outcomeNames = {
 function outcomeOf(
   { clock }: DeliveryDependencies,
   { attempts, expiresAt }: NotificationState,
-  delivery: Delivery,
+  attempted: Attempted,
   retryAfterMs: AttemptTiming["retryAfterMs"],
 ): Outcome {
-  switch (delivery.outcome) {
+  switch (attempted.outcome) {
     case "delivered":
       return { type: "notification.sent", payload: {} };
     case "refused":
-      return { type: "notification.failed", payload: { reason: delivery.reason } };
+      return { type: "notification.failed", payload: { reason: attempted.reason } };
+    case "pointless":
+      return { type: "notification.dropped", payload: { reason: attempted.reason } };
     case "postponed": {
-      const { reason } = delivery;
+      const { reason } = attempted;
       const waitMs = retryAfterMs(attempts);
       // When its turn comes the code will be worth nothing: that is known now.
       return expiresAt !== null && expiresAt.getTime() <= clock().getTime() + waitMs
@@ -165,7 +181,8 @@ async function record(
   { events, notifications, holders }: DeliveryDependencies,
   claimed: NotificationState,
   outcome: Outcome,
-  sealedCode: string,
+  code: StoredCode,
+  verificationId: string | undefined,
 ): Promise<boolean> {
   const { about } = claimed.content as unknown as StoredContent;
   return events.decide(about.id, async () => {
@@ -173,7 +190,9 @@ async function record(
     // The attempt took longer than its lease and somebody else took over: what is to be said, they say.
     if (current?.sequence !== claimed.sequence) return false;
     const told: Change[] =
-      outcome.type === "notification.sent" ? await holderOf(holders, about).sent(about, sealedCode) : [];
+      outcome.type === "notification.sent"
+        ? await holderOf(holders, about).sent(about, code, verificationId)
+        : [];
     await events.append([change(notificationAggregate, current, [outcome], COURIER), ...told]);
     return true;
   });

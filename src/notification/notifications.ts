@@ -21,6 +21,15 @@ export type MessageSubject =
 /** `user/<id>/email_code`: names the code, and binds it where it is stored encrypted. */
 export const subjectName = ({ type, id, part }: MessageSubject): string => `${type}/${id}/${part}`;
 
+/**
+ * A code that is made where it is sent: nobody here ever knows it. The provider by its id, and one challenge that waits
+ * for such a code by an id of its own, which tells it from the one before.
+ */
+export type GeneratedCode = { generatorId: string; challengeId: string };
+
+/** A code as it is stored: encrypted, or made elsewhere. */
+export type StoredCode = string | GeneratedCode;
+
 /** A code on its way to a person. */
 export type OutgoingMessage = {
   kind: MessageKind;
@@ -29,8 +38,8 @@ export type OutgoingMessage = {
   about: MessageSubject;
   /** Address or E.164 number. */
   recipient: string;
-  /** In the clear here, encrypted in everything that is stored. */
-  code: string;
+  /** In the clear here, encrypted in everything that is stored; or made elsewhere. */
+  code: string | GeneratedCode;
   expiresAt: Date;
   /** Template of the link; without it there is none. */
   urlTemplate?: string | undefined;
@@ -41,7 +50,7 @@ export type OutgoingMessage = {
 /** What is stored of a message beside its recipient. `code` is encrypted, bound to `notification/<id>/code`. */
 export type StoredContent = {
   about: MessageSubject;
-  code: string;
+  code: StoredCode;
   /** How long the code was good for when it was made. */
   lifetimeMs: number;
   variables: Record<string, string>;
@@ -77,7 +86,7 @@ export class Notifications {
     const id = uuidV7();
     const content: StoredContent = {
       about,
-      code: sealText(this.#encryptionKey, code, codeBinding(id)),
+      code: typeof code === "string" ? sealText(this.#encryptionKey, code, codeBinding(id)) : code,
       // In whole seconds: the code is a few milliseconds old by now, and its five minutes are to be called five.
       lifetimeMs: Math.round((expiresAt.getTime() - this.#clock().getTime()) / 1_000) * 1_000,
       variables,

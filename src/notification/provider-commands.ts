@@ -5,12 +5,11 @@ import { DomainError } from "../errors.ts";
 import type { Channel } from "../notify/message.ts";
 import { readHost, type SmtpProvider } from "../notify/smtp.ts";
 import { readSender } from "../notify/smtp-url.ts";
-import type { TwilioProvider } from "../notify/twilio.ts";
 import { isWebhookEndpoint } from "../notify/webhook.ts";
 import type { DeliveryProviderAdded } from "../organization/delivery-providers.ts";
 import { changeInstance, type SettingsDependencies } from "../organization/settings/change-instance.ts";
 import type { Details } from "../storage/details.ts";
-import { type ProviderSecrets, secretsBinding } from "./providers.ts";
+import { type ProviderSecrets, type StoredTwilio, secretsBinding } from "./providers.ts";
 
 type Dependencies = SettingsDependencies & { encryptionKey: Uint8Array };
 
@@ -53,21 +52,22 @@ export async function addWebhookProvider(
   return { ...added, signingKey };
 }
 
-/** @throws DomainError `auth.permission_denied`, `notification.provider_invalid`, `notification.verify_unimplemented` */
+/**
+ * Adds an account at Twilio. With a Verify service, codes for sessions are made and checked there; messages with a code
+ * made here need the sender's number all the same.
+ * @throws DomainError `auth.permission_denied`, `notification.provider_invalid`
+ */
 export async function addTwilioProvider(
   dependencies: Dependencies,
   caller: Caller,
-  provider: TwilioProvider & { description: string; verifyServiceSid: string },
+  provider: StoredTwilio & { description: string },
 ): Promise<AddedProvider> {
   const { description, verifyServiceSid, sid, senderNumber, token } = provider;
   return add(dependencies, caller, "instance.sms.config.twilio.added", {
     description,
-    config: { sid, senderNumber },
+    config: { sid, senderNumber, verifyServiceSid },
     secrets: { token },
-    check: () => {
-      if (verifyServiceSid !== "") throw new DomainError("notification.verify_unimplemented");
-      return senderNumber !== "" || invalid("the sender's number is missing");
-    },
+    check: () => senderNumber !== "" || verifyServiceSid !== "" || invalid("the sender's number is missing"),
   });
 }
 

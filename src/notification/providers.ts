@@ -2,6 +2,7 @@ import { openText } from "../crypto/sealed-text.ts";
 import type { Channel } from "../notify/message.ts";
 import type { SmtpAuth, SmtpProvider } from "../notify/smtp.ts";
 import type { TwilioProvider } from "../notify/twilio.ts";
+import type { TwilioVerifyService } from "../notify/twilio-verify.ts";
 import type { WebhookProvider } from "../notify/webhook.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { DeliveryProvider } from "../storage/tables.ts";
@@ -10,7 +11,10 @@ import type { DeliveryProvider } from "../storage/tables.ts";
 export type Provider =
   | { type: "smtp"; smtp: SmtpProvider }
   | { type: "http"; webhook: WebhookProvider }
-  | { type: "twilio"; twilio: TwilioProvider };
+  | { type: "twilio"; id: string; twilio: StoredTwilio };
+
+/** `verifyServiceSid`: the service that makes codes itself; empty without one. `senderNumber`: empty without any. */
+export type StoredTwilio = TwilioProvider & TwilioVerifyService;
 
 /** What the operator configured outside the database; a provider that was activated through the API comes first. */
 export type FallbackProviders = { readonly [channel in Channel]?: Provider };
@@ -52,6 +56,22 @@ export class Providers {
     return stored ? this.#opened(stored) : this.#fallbacks[channel];
   }
 
+  /** The id of the provider that sends text messages now, if it makes the codes in them itself. */
+  async activeGenerator(): Promise<string | undefined> {
+    const stored = await this.#activated("sms");
+    return stored && makesCodes(stored) ? stored.id : undefined;
+  }
+
+  /**
+   * A provider that makes codes itself, also one that was deactivated; undefined once it is removed.
+   * @throws DecryptionError if the secrets were stored under another key
+   */
+  async generator(id: string): Promise<TwilioVerifyService | undefined> {
+    const stored = (await this.#organizations.instance())?.smsProviders.find((each) => each.id === id);
+    const provider = stored && makesCodes(stored) ? this.#opened(stored) : undefined;
+    return provider?.type === "twilio" ? provider.twilio : undefined;
+  }
+
   async #activated(channel: Channel): Promise<DeliveryProvider | undefined> {
     const instance = await this.#organizations.instance();
     const providers = channel === "email" ? instance?.emailProviders : instance?.smsProviders;
@@ -69,7 +89,9 @@ export class Providers {
       case "http":
         return { type, webhook: { id, description, ...config, ...opened } as WebhookProvider };
       case "twilio":
-        return { type, twilio: { ...config, ...opened } as TwilioProvider };
+        return { type, id, twilio: { verifyServiceSid: "", ...config, ...opened } as StoredTwilio };
     }
   }
 }
+
+const makesCodes = ({ config }: DeliveryProvider): boolean => Boolean(config.verifyServiceSid);

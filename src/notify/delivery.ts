@@ -8,11 +8,9 @@
  * A `reason` is for logs and events: numbers and words of ours, never the other side's text, which may quote the
  * message, and with it a code, back at us.
  */
-export type Delivery =
-  | { outcome: "delivered" }
-  | { outcome: "refused"; reason: string }
-  | { outcome: "postponed"; reason: string };
+export type Delivery = { outcome: "delivered" } | Undelivered;
+export type Undelivered = { outcome: "refused" | "postponed"; reason: string };
 
 export const delivered: Delivery = { outcome: "delivered" };
-export const refused = (reason: string): Delivery => ({ outcome: "refused", reason });
-export const postponed = (reason: string): Delivery => ({ outcome: "postponed", reason });
+export const refused = (reason: string): Undelivered => ({ outcome: "refused", reason });
+export const postponed = (reason: string): Undelivered => ({ outcome: "postponed", reason });

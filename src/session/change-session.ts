@@ -2,7 +2,6 @@ import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
-import type { PasswordVerification } from "../user/password-check.ts";
 import type { UserState } from "../user/user.ts";
 import {
   type ChallengeAnswers,
@@ -11,6 +10,7 @@ import {
   runChallenges,
 } from "./challenges/run-challenges.ts";
 import { type Checks, runChecks } from "./checks/run-checks.ts";
+import type { Verifications } from "./checks/verifications.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
 import { type MetadataPatch, patchMetadata } from "./metadata.ts";
@@ -47,11 +47,11 @@ export async function changeSession(
   session: SessionState,
   first: SessionEvent[],
   changes: SessionChanges,
-  verify: PasswordVerification,
+  verifications: Verifications,
 ): Promise<ChangedSession> {
   const { events, tokens, instanceId } = dependencies;
   checkChallengeRequests(changes.challenges);
-  const checked = await runChecks(dependencies, session, changes.checks, verify, caller.userId);
+  const checked = await runChecks(dependencies, session, changes.checks, verifications, caller.userId);
   if (checked.failure) {
     await events.append(checked.others);
     throw checked.failure;

@@ -2,11 +2,11 @@ import type { Caller } from "../auth/caller.ts";
 import { uuidV7 } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
 import type { Details } from "../storage/details.ts";
-import { verifyOnce } from "../user/password-check.ts";
 import { heldBack } from "../user/tarpit.ts";
 import type { ChallengeAnswers } from "./challenges/run-challenges.ts";
 import { changeSession, type SessionChanges } from "./change-session.ts";
 import { checkedUser, turnOf } from "./checks/turn.ts";
+import { verificationsOf } from "./checks/verifications.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
 import { mayCreate } from "./permissions.ts";
@@ -37,11 +37,11 @@ export async function createSession(
     payload: command.userAgent ? { user_agent: describeUserAgent(command.userAgent) } : {},
   };
   const sessionId = uuidV7();
-  const verify = verifyOnce(dependencies);
+  const verifications = verificationsOf(dependencies);
   const created = await heldBack(dependencies.delay, () =>
     dependencies.events.decide(
       checkedUser(command.checks) ?? sessionId,
-      () => changeSession(dependencies, caller, initialSession(sessionId), [added], command, verify),
+      () => changeSession(dependencies, caller, initialSession(sessionId), [added], command, verifications),
       turnOf(command.checks),
     ),
   );

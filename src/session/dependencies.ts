@@ -1,5 +1,6 @@
 import type { PasswordHasher } from "../crypto/password-hasher.ts";
 import type { IntentTokens } from "../idp/intent-token.ts";
+import type { CodeGenerators } from "../notification/code-generators.ts";
 import type { Notifications } from "../notification/notifications.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { IdentityProviderRepository } from "../storage/identity-provider-repository.ts";
@@ -20,6 +21,7 @@ export type SessionDependencies = {
   tokens: SessionTokens;
   passwords: PasswordHasher;
   notifications: Notifications;
+  codeGenerators: CodeGenerators;
   /** Encrypts codes in flight, opens the users' stored secrets; 32 bytes from `deriveKey`. */
   encryptionKey: Uint8Array;
   /** Digests recovery codes; 32 bytes from `deriveKey`. */

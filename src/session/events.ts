@@ -36,10 +36,13 @@ export type SessionEvent =
     }
   | { type: "session.webAuthN.checked"; payload: { checkedAt: string; userVerified?: true } }
   | { type: "session.totp.checked"; payload: { checkedAt: string } }
-  /** `code` is encrypted, or null where the provider makes it. */
+  /** `code` is encrypted, or null where a provider makes it; then `challengeId` tells this challenge from others. */
   | {
       type: "session.otp.sms.challenged";
-      payload: { code: string | null; expiresAt: string; codeReturned: boolean };
+      payload: { expiresAt: string; codeReturned: boolean } & (
+        | { code: string }
+        | { code: null; generatorId: string; challengeId: string }
+      );
     }
   /** The message left the house. `verificationId`: the provider's, if it checks the code. */
   | { type: "session.otp.sms.sent"; payload: { verificationId?: string } }

@@ -17,17 +17,23 @@ export async function otpSentChanges(
   sessionId: string,
   part: OtpPart,
   actorId: string,
+  verificationId?: string,
 ): Promise<Change[]> {
   const session = (await sessions.find(sessionId))?.session;
   if (session === undefined || !waitsFor(session, part)) return [];
-  return [change(sessionAggregate, session, [decideOtpSent(session, part)], actorId)];
+  return [change(sessionAggregate, session, [decideOtpSent(session, part, verificationId)], actorId)];
 }
 
-/** @throws DomainError `session.otp_sms_sent_no_challenge`, `session.otp_email_sent_no_challenge` */
-export function decideOtpSent(session: SessionState, part: OtpPart): SessionEvent {
+/**
+ * @param verificationId of a code made elsewhere: what its maker knows it by
+ * @throws DomainError `session.otp_sms_sent_no_challenge`, `session.otp_email_sent_no_challenge`
+ */
+export function decideOtpSent(session: SessionState, part: OtpPart, verificationId?: string): SessionEvent {
   const { sent, noChallenge } = parts[part];
   if (!waitsFor(session, part)) throw new DomainError(noChallenge);
-  return { type: sent, payload: {} };
+  return part === "otp_sms" && verificationId !== undefined
+    ? { type: "session.otp.sms.sent", payload: { verificationId } }
+    : { type: sent, payload: {} };
 }
 
 const parts = {

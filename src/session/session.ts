@@ -106,8 +106,8 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
     case "session.totp.checked":
       return proven(state, "totp", event.payload);
     case "session.otp.sms.challenged": {
-      const { code, expiresAt } = event.payload;
-      return opened(state, { otpSms: { code, expiresAt } });
+      const { codeReturned: _, ...challenge } = event.payload;
+      return opened(state, { otpSms: challenge });
     }
     case "session.otp.sms.sent":
       // Late news about a challenge that was answered already is no news.

@@ -1,9 +1,9 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
-import { verifyOnce } from "../user/password-check.ts";
 import { heldBack } from "../user/tarpit.ts";
 import { type ChangedSession, changeSession, type SessionChanges } from "./change-session.ts";
 import { checkedUser, provesSomething, turnOf } from "./checks/turn.ts";
+import { verificationsOf } from "./checks/verifications.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayChange } from "./permissions.ts";
 import { standing } from "./session.ts";
@@ -22,7 +22,7 @@ export async function setSession(
   caller: Caller,
   command: SetSession,
 ): Promise<ChangedSession> {
-  const verify = verifyOnce(dependencies);
+  const verifications = verificationsOf(dependencies);
   const attempt = async () => {
     const record = await dependencies.sessions.find(command.sessionId);
     if (!mayChange(caller, record?.session)) throw new DomainError("auth.permission_denied");
@@ -35,7 +35,7 @@ export async function setSession(
     const stands = standing(session, user, now);
     if (stands === "ended") throw new DomainError("session.terminated");
     if (stands === "expired") throw new DomainError("session.expired");
-    return changeSession(dependencies, caller, session, [], command, verify);
+    return changeSession(dependencies, caller, session, [], command, verifications);
   };
   const contended = await contendedAggregate(dependencies, command);
   return heldBack(dependencies.delay, () =>

@@ -64,14 +64,23 @@ export type SessionChallenges = {
     expiresAt: string;
   };
   otpSms?: OtpChallenge;
-  otpEmail?: OtpChallenge;
+  otpEmail?: OwnOtpChallenge;
 };
 
-export type OtpChallenge = {
-  /** Encrypted, standard base64; null if the SMS provider makes and checks the code itself. */
-  code: string | null;
+export type OtpChallenge = OwnOtpChallenge | GeneratedOtpChallenge;
+
+/** `code`: encrypted, standard base64. */
+export type OwnOtpChallenge = { code: string; expiresAt: string };
+
+/** A provider of text messages makes the code and checks it. */
+export type GeneratedOtpChallenge = {
+  code: null;
   expiresAt: string;
-  /** The provider's verification to ask about, once it was sent. */
+  /** The provider. */
+  generatorId: string;
+  /** Another one for each challenge. */
+  challengeId: string;
+  /** What the provider is to be asked about, once it has sent a code. */
   verificationId?: string;
 };
 

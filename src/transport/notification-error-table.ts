@@ -8,5 +8,4 @@ export const notificationErrors = {
   "notification.url_template_variable_unknown": { code: Code.InvalidArgument, id: "DOMAIN-ieYa7" },
   "notification.provider_invalid": { code: Code.InvalidArgument, id: "GATE-Pr0vi" },
   "notification.provider_not_found": { code: Code.NotFound, id: "GATE-Pr0vn" },
-  "notification.verify_unimplemented": { code: Code.Unimplemented, id: "GATE-Tw1lv" },
 } satisfies Partial<Record<ErrorSlug, WireError>>;

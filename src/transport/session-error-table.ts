@@ -49,6 +49,7 @@ export const sessionErrors = {
   "session.otp_locked": { code: Code.FailedPrecondition, id: "COMMAND-S6h4R" },
   "session.otp_expired": { code: Code.FailedPrecondition, id: "CODE-QvUQ4P" },
   "session.otp_invalid": { code: Code.InvalidArgument, id: "CODE-woT0xc" },
+  "session.otp_provider_unavailable": { code: Code.Unavailable, id: "GATE-0tpUn" },
   "session.recovery_code_empty": { code: Code.InvalidArgument, id: "COMMAND-u0b6c" },
   "session.recovery_code_without_user": { code: Code.InvalidArgument, id: "COMMAND-4m9s2" },
   "session.recovery_code_locked": { code: Code.FailedPrecondition, id: "COMMAND-2w6oa" },

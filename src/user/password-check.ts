@@ -1,4 +1,5 @@
 import type { PasswordHasher } from "../crypto/password-hasher.ts";
+import { askOnce } from "./ask-once.ts";
 import type { UserEvent } from "./events.ts";
 import type { UserState } from "./user.ts";
 
@@ -9,20 +10,12 @@ export type PasswordVerdict = { matches: boolean; rehash?: string };
 export type PasswordVerification = (password: string, hash: string) => Promise<PasswordVerdict>;
 
 export function verifyOnce({ passwords }: { passwords: PasswordHasher }): PasswordVerification {
-  const results = new Map<string, Promise<PasswordVerdict>>();
   const verify: PasswordVerification = async (password, hash) => {
     const { matches, needsRehash } = await passwords.verify(password, hash);
     return matches && needsRehash ? { matches, rehash: await passwords.hash(password) } : { matches };
   };
-  return (password, hash) => {
-    // One command checks one password, so the hash alone tells its verifications apart.
-    let result = results.get(hash);
-    if (!result) {
-      result = verify(password, hash);
-      results.set(hash, result);
-    }
-    return result;
-  };
+  // One command checks one password, so the hash alone tells its verifications apart.
+  return askOnce((_, hash) => hash, verify);
 }
 
 /** What a verified password leaves on the user; `failedAttempts` only if it was wrong, this time included. */

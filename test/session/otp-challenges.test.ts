@@ -39,6 +39,17 @@ describe("news of a code that was sent", () => {
     expect(decideOtpSent(waiting, part)).toEqual(event);
   });
 
+  it("S-132: a code made elsewhere is sent with the id its maker knows it by", () => {
+    const made = { code: null, generatorId: "twilio", challengeId: "one" };
+    const session = givenSession({
+      type: "session.otp.sms.challenged",
+      payload: { ...made, expiresAt, codeReturned: false },
+    });
+    const sent = decideOtpSent(session, "otp_sms", "VE1");
+    expect(sent).toEqual({ type: "session.otp.sms.sent", payload: { verificationId: "VE1" } });
+    expect(session.challenges.otpSms).toEqual({ ...made, expiresAt });
+  });
+
   it.each([
     ["S-131", "otp_sms", "session.otp_sms_sent_no_challenge"],
     ["S-144", "otp_email", "session.otp_email_sent_no_challenge"],

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { decideOtpCheck, openOtpChallenge, otpVerdict } from "../../src/session/checks/otp.ts";
+import type { VerificationVerdict } from "../../src/notify/twilio-verify.ts";
+import {
+  decideOtpCheck,
+  type OtpJudges,
+  openOtpChallenge,
+  otpVerdict,
+} from "../../src/session/checks/otp.ts";
 import type { SessionEvent } from "../../src/session/events.ts";
 import type { UserEvent } from "../../src/user/events.ts";
 import type { OtpFactor } from "../../src/user/otp-factors.ts";
@@ -8,6 +14,9 @@ import { givenSession, givenUser, START } from "../support/given.ts";
 const locked: UserEvent = { type: "user.locked", payload: {} };
 const slug = (name: string) => expect.objectContaining({ slug: name });
 const minutes = (count: number) => new Date(START.getTime() + count * 60_000);
+
+/** Judges of a code made here; nobody else is to be asked. */
+const ownCode = (isOwn: OtpJudges["isOwn"]): OtpJudges => ({ isOwn, ask: () => Promise.reject("asked") });
 
 /** The two kinds of code, and the numbers of their scenarios. */
 const kinds: [OtpFactor, "sms" | "email", Record<string, string>][] = [
@@ -109,16 +118,33 @@ describe.each(kinds)("the check of %s", (factor, kind, scenario) => {
     [minutes(5), "right"],
     [new Date(minutes(5).getTime() + 1), "expired"],
     [minutes(10), "expired"],
-  ])("takes the right code of five minutes until they are over: at %s it is %s", (at, verdict) => {
+  ])("takes the right code of five minutes until they are over: at %s it is %s", async (at, verdict) => {
     const challenge = open(session, givenUser(added));
-    expect(otpVerdict(challenge, at, (sealed) => sealed === "sealed")).toBe(verdict);
+    expect(
+      await otpVerdict(
+        challenge,
+        at,
+        ownCode((sealed) => sealed === "sealed"),
+      ),
+    ).toBe(verdict);
   });
 
-  it("tells a wrong code from an expired one, and takes none where the house made none", () => {
+  it("tells a wrong code from an expired one", async () => {
     const challenge = open(session, givenUser(added));
-    expect(otpVerdict(challenge, START, () => false)).toBe("wrong");
-    expect(otpVerdict(challenge, minutes(10), () => false)).toBe("expired");
-    expect(otpVerdict({ ...challenge, code: null }, START, () => true)).toBe("wrong");
+    expect(
+      await otpVerdict(
+        challenge,
+        START,
+        ownCode(() => false),
+      ),
+    ).toBe("wrong");
+    expect(
+      await otpVerdict(
+        challenge,
+        minutes(10),
+        ownCode(() => false),
+      ),
+    ).toBe("expired");
   });
 
   it(`${scenario.right ?? ""} records a right code on both sides, and the challenge is used up`, () => {
@@ -160,5 +186,73 @@ describe.each(kinds)("the check of %s", (factor, kind, scenario) => {
     expect(count(failed, succeeded, failed)).toBe(1);
     expect(count(failed, locked, { type: "user.unlocked", payload: {} })).toBe(0);
     expect(count(failed, { type: "user.human.mfa.otp.check.succeeded", payload: { step: 1 } })).toBe(1);
+  });
+});
+
+describe("the check of a code that the provider makes", () => {
+  const user = givenUser({ type: "user.human.mfa.otp.sms.added", payload: {} });
+  const challenged = (challengeId: string): SessionEvent => ({
+    type: "session.otp.sms.challenged",
+    payload: {
+      code: null,
+      generatorId: "twilio",
+      challengeId,
+      expiresAt: minutes(10).toISOString(),
+      codeReturned: false,
+    },
+  });
+  const sent: SessionEvent = { type: "session.otp.sms.sent", payload: { verificationId: "VE1" } };
+  const open = (...events: SessionEvent[]) =>
+    openOtpChallenge(givenSession(...events), user, "otpSms", "040718");
+  const asked: object[] = [];
+  const saying = (verdict: VerificationVerdict): OtpJudges => ({
+    isOwn: () => {
+      throw new Error("there is no code of ours");
+    },
+    ask: async (challenge) => {
+      asked.push(challenge);
+      return verdict;
+    },
+  });
+
+  it.each([
+    ["is on its way", [challenged("one")]],
+    ["replaced one that was sent", [challenged("one"), sent, challenged("two")]],
+  ])("has nothing to ask while it %s", (_, events) => {
+    expect(() => open(...events)).toThrow(slug("session.otp_no_challenge"));
+  });
+
+  it.each([
+    ["S-153: right", { outcome: "approved" }, "right"],
+    ["wrong", { outcome: "wrong" }, "wrong"],
+    ["gone", { outcome: "gone" }, "expired"],
+  ] as const)("is the provider's word: %s", async (_, verdict, expected) => {
+    expect(await otpVerdict(open(challenged("one"), sent), minutes(10), saying(verdict))).toBe(expected);
+    expect(asked.at(-1)).toMatchObject({ generatorId: "twilio", verificationId: "VE1" });
+  });
+
+  it("S-153: records the provider's yes on both sides, and the challenge is used up", () => {
+    const { session, user: events } = decideOtpCheck(user, "otpSms", "right", 1, START);
+    expect(events).toEqual([{ type: "user.human.mfa.otp.sms.check.succeeded", payload: {} }]);
+    expect(session).toEqual([
+      { type: "session.otp.sms.checked", payload: { checkedAt: START.toISOString() } },
+    ]);
+    expect(givenSession(challenged("one"), sent, ...session).challenges).toEqual({});
+  });
+
+  it("is refused without a verdict where the provider says nothing", async () => {
+    const silence = saying({ outcome: "unavailable", reason: "HTTP 503" });
+    await expect(otpVerdict(open(challenged("one"), sent), START, silence)).rejects.toMatchObject({
+      slug: "session.otp_provider_unavailable",
+      consecutiveFailures: 0,
+    });
+  });
+
+  it("asks nobody once it has expired", async () => {
+    const before = asked.length;
+    const late = new Date(minutes(10).getTime() + 1);
+    const challenge = open(challenged("one"), sent);
+    expect(await otpVerdict(challenge, late, saying({ outcome: "approved" }))).toBe("expired");
+    expect(asked).toHaveLength(before);
   });
 });

@@ -1,4 +1,6 @@
 import { type TOTP, URI } from "otpauth";
+import { pino } from "pino";
+import { CodeGenerators } from "../../src/notification/code-generators.ts";
 import { Notifications } from "../../src/notification/notifications.ts";
 import { type FallbackProviders, Providers } from "../../src/notification/providers.ts";
 import type { ChallengeRequests } from "../../src/session/challenges/run-challenges.ts";
@@ -37,13 +39,11 @@ export async function openRooms(engine: Engine, { providers = false } = {}): Pro
   const { organizations, encryptionKey } = house;
   const clock = () => rooms.now;
   const fallbacks = providers ? somebodyWhoSends : {};
+  const sending = new Providers({ organizations, encryptionKey, fallbacks });
   const rooms: Rooms = {
     ...house,
-    notifications: new Notifications({
-      providers: new Providers({ organizations, encryptionKey, fallbacks }),
-      encryptionKey,
-      clock,
-    }),
+    notifications: new Notifications({ providers: sending, encryptionKey, clock }),
+    codeGenerators: new CodeGenerators({ providers: sending, logger: pino({ level: "silent" }) }),
     tokens: new SessionTokens(new Uint8Array(32)),
     instanceId: "instance",
     webAuthNCloneWarning: "refuse",

@@ -1,5 +1,8 @@
 import fc from "fast-check";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CodeGenerators } from "../../src/notification/code-generators.ts";
+import { Providers } from "../../src/notification/providers.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import type { SessionDependencies } from "../../src/session/dependencies.ts";
@@ -81,6 +84,10 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
     organizationId = await defaultOrganization(house);
     dependencies = {
       ...house,
+      codeGenerators: new CodeGenerators({
+        providers: new Providers(house),
+        logger: pino({ level: "silent" }),
+      }),
       tokens: new SessionTokens(new Uint8Array(32)),
       instanceId: "instance",
       webAuthNCloneWarning: "refuse",

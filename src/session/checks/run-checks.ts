@@ -1,7 +1,6 @@
 import type { DomainError } from "../../errors.ts";
 import { type Change, change } from "../../storage/aggregate.ts";
 import type { UserEvent } from "../../user/events.ts";
-import type { PasswordVerification } from "../../user/password-check.ts";
 import { loginNameKey, type UserState, userAggregate } from "../../user/user.ts";
 import type { SessionDependencies } from "../dependencies.ts";
 import type { SessionEvent } from "../events.ts";
@@ -13,6 +12,7 @@ import { checkPassword } from "./password.ts";
 import { checkRecoveryCode } from "./recovery-code.ts";
 import { checkTotp } from "./totp.ts";
 import { checkUser } from "./user.ts";
+import type { Verifications } from "./verifications.ts";
 import { checkWebAuthN } from "./web-authn.ts";
 
 /** The checks of one request. */
@@ -46,7 +46,7 @@ export async function runChecks(
   dependencies: SessionDependencies,
   session: SessionState,
   checks: Checks,
-  verify: PasswordVerification,
+  verifications: Verifications,
   actorId: string,
 ): Promise<ChecksResult> {
   const { users, organizations, clock } = dependencies;
@@ -58,7 +58,7 @@ export async function runChecks(
       : users.findByLoginName(loginNameKey(checks.user.loginName)));
     events.push(...checkUser(session, loaded, clock()).session);
   }
-  const proofs = proofsOf(dependencies, checks, verify);
+  const proofs = proofsOf(dependencies, checks, verifications);
   if (proofs.length === 0) return { session: events, user: loaded, others: [] };
 
   if (loaded === undefined && session.userId !== null) loaded = await users.find(session.userId);
@@ -91,7 +91,11 @@ export async function runChecks(
 }
 
 /** What is asked to be proven, in the order it is checked. */
-function proofsOf(dependencies: SessionDependencies, checks: Checks, verify: PasswordVerification): Check[] {
+function proofsOf(
+  dependencies: SessionDependencies,
+  checks: Checks,
+  { password: verify, generatedCode }: Verifications,
+): Check[] {
   const { encryptionKey, recoveryCodeKey } = dependencies;
   const { password, idpIntent, webAuthN, totp, otpSms, otpEmail, recoveryCode } = checks;
   const proofs: (Check | undefined)[] = [
@@ -101,8 +105,12 @@ function proofsOf(dependencies: SessionDependencies, checks: Checks, verify: Pas
       ? undefined
       : (context) => checkWebAuthN(context, webAuthN, dependencies.webAuthNCloneWarning),
     totp === undefined ? undefined : (context) => checkTotp(context, totp, encryptionKey),
-    otpSms === undefined ? undefined : (context) => checkOtp(context, "otpSms", otpSms, encryptionKey),
-    otpEmail === undefined ? undefined : (context) => checkOtp(context, "otpEmail", otpEmail, encryptionKey),
+    otpSms === undefined
+      ? undefined
+      : (context) => checkOtp(context, "otpSms", otpSms, encryptionKey, generatedCode),
+    otpEmail === undefined
+      ? undefined
+      : (context) => checkOtp(context, "otpEmail", otpEmail, encryptionKey, generatedCode),
     recoveryCode === undefined
       ? undefined
       : (context) => checkRecoveryCode(context, recoveryCode, recoveryCodeKey),

@@ -95,7 +95,7 @@ describe.each(engines)("delivery providers on %s", (engine) => {
     expect(await activeIds("SMS")).toEqual([ids.AddSMSProviderTwilio]);
     expect((await stored()).SMS.map(({ config }) => config)).toEqual([
       { endpoint: "https://sms.example.com/send" },
-      { sid: "AC01", senderNumber: "+15005550006" },
+      { sid: "AC01", senderNumber: "+15005550006", verifyServiceSid: "" },
     ]);
     // A provider of one channel is unknown to the other.
     const wrong = ask("ActivateSMSProvider", { id: ids.AddEmailProviderHTTP! });
@@ -171,15 +171,16 @@ describe.each(engines)("delivery providers on %s", (engine) => {
     expect(await refusal(admin()(method, request))).toEqual(invalid(text));
   });
 
-  test("codes made by Twilio Verify are refused in plain words", async () => {
-    const request = { ...additions.AddSMSProviderTwilio!.request, verifyServiceSid: "VA01" };
-    expect(await refusal(admin()("AddSMSProviderTwilio", request))).toEqual(
-      refused(
-        Code.Unimplemented,
-        "Twilio Verify is not available yet: leave verify_service_sid empty",
-        "GATE-Tw1lv",
-      ),
-    );
+  test.each(protocols)("a Verify service needs no sender's number, over %s", async (protocol) => {
+    const ask = admin(protocol);
+    const { id } = await ask("AddSMSProviderTwilio", {
+      sid: "AC01",
+      token: "t0ken",
+      verifyServiceSid: "VA01",
+    });
+    const provider = (await stored()).SMS.find((each) => each.id === id);
+    expect(provider?.config).toEqual({ sid: "AC01", senderNumber: "", verifyServiceSid: "VA01" });
+    await ask("RemoveSMSProvider", { id: id! });
   });
 
   test.each<[string, JsonObject, string]>([
