@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   Code,
@@ -17,6 +18,7 @@ import { compressMinBytes, gzip } from "./compression.ts";
 import { trailersOnly } from "./grpc-web-trailers.ts";
 import { bodyOf } from "./node-http.ts";
 import { clampTimeouts } from "./timeout-headers.ts";
+import { withoutValue } from "./unreadable.ts";
 
 export type ConnectHandlerOptions = {
   /** Registers the services. */
@@ -103,25 +105,30 @@ const markBegan: Interceptor = (next) => (request) => {
 };
 
 // Connect calls an unreadable binary message INTERNAL, as if it were our fault. Whatever fails before the call begins is
-// INVALID_ARGUMENT here, as an unreadable JSON message is.
+// INVALID_ARGUMENT here, as an unreadable JSON message is. And what was unreadable is not repeated.
 
 async function blameRequest(answer: UniversalServerResponse): Promise<UniversalServerResponse> {
-  if (answer.status !== codeToHttpStatus(Code.Internal) || answer.body === undefined) return answer;
-  if (answer.header?.has("content-encoding")) return answer;
+  if (answer.status === 200 || !answer.body) return answer;
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body) chunks.push(chunk);
-  const told = errorFromJsonBytes(Buffer.concat(chunks), undefined, new ConnectError("", Code.Internal));
-  const error = told.code === Code.Internal ? new ConnectError(told.rawMessage, Code.InvalidArgument) : told;
-  const body = errorToJsonBytes(error, undefined);
+  const sent = Buffer.concat(chunks);
+  const isGzip = answer.header?.has("content-encoding") ?? false;
+  const bytes = isGzip ? await gzip.decompress(sent, constants.MAX_LENGTH) : sent;
+  const told = errorFromJsonBytes(bytes, undefined, new ConnectError("", Code.Internal));
+  const code = told.code === Code.Internal ? Code.InvalidArgument : told.code;
+  const body = errorToJsonBytes(new ConnectError(withoutValue(told.rawMessage), code), undefined);
   const header = new Headers(answer.header);
+  header.delete("content-encoding");
   header.set("content-length", String(body.byteLength));
-  return { ...answer, status: codeToHttpStatus(error.code), header, body: bodyOf(body) };
+  return { ...answer, status: codeToHttpStatus(code), header, body: bodyOf(body) };
 }
 
 function blameStatus(status: Headers | undefined): void {
   if (status?.get("grpc-status") === String(Code.Internal)) {
     status.set("grpc-status", String(Code.InvalidArgument));
   }
+  const text = status?.get("grpc-message");
+  if (text) status!.set("grpc-message", encodeURIComponent(withoutValue(decodeURIComponent(text))));
 }
 
 /** The media type without parameters, lower case; a charset that is not UTF-8 keeps it unacceptable. */

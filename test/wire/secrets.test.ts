@@ -13,7 +13,9 @@ import {
   wireClients,
 } from "../support/clients.ts";
 import { engines } from "../support/databases.ts";
+import { dumpOf } from "../support/dump.ts";
 import { type House, PASSWORD, startHouse, userRow, WRONG_PASSWORD } from "../support/fixtures.ts";
+import { Secrets } from "../support/secrets.ts";
 import { MASTER_KEY } from "../support/test-config.ts";
 
 /** In metadata and nowhere else: a body that got into the log would show it. */
@@ -25,23 +27,20 @@ describe.each(engines)("after a walk over every protocol on %s", (engine) => {
   /** Every refusal's whole answer: headers, text, details. */
   const refusals: string[] = [];
   /** What must be nowhere: each under the name a failure shows instead of it. */
-  const secrets = new Map<string, string>([
-    ["the password", PASSWORD],
-    ["a wrong password", WRONG_PASSWORD],
-    ["the master key", MASTER_KEY],
-  ]);
+  const secrets = new Secrets();
+  secrets.remember("the password", PASSWORD);
+  secrets.remember("a wrong password", WRONG_PASSWORD);
+  secrets.remember("the master key", MASTER_KEY);
+  secrets.remember("the master key's bytes", Buffer.from(MASTER_KEY, "hex"));
   let dump: string[] = [];
   let hash = "";
 
   const remember = (token: unknown) => {
     if (typeof token !== "string") throw new Error("no session token to remember");
-    const at = secrets.size;
     const bytes = Buffer.from(token.slice("gatehouse_st_".length), "base64url");
-    secrets.set(`session token ${at}`, token);
-    secrets.set(`id of session token ${at}`, bytes.subarray(16, 32).toString("base64url"));
-    secrets.set(`id of session token ${at}, standard base64`, bytes.subarray(16, 32).toString("base64"));
-    secrets.set(`id of session token ${at}, hexadecimal`, bytes.subarray(16, 32).toString("hex"));
-    secrets.set(`MAC of session token ${at}`, bytes.subarray(32).toString("base64url"));
+    secrets.remember("a session token", token);
+    secrets.remember("the id of a session token", bytes.subarray(16, 32));
+    secrets.remember("the MAC of a session token", bytes.subarray(32));
   };
 
   async function call(client: WireClient, endpoint: Endpoint, method: SessionMethod, request: JsonObject) {
@@ -106,21 +105,11 @@ describe.each(engines)("after a walk over every protocol on %s", (engine) => {
       loginClient: cast.loginClient,
       nobody: cast.nobody,
     }))
-      secrets.set(`personal access token of ${name}`, token);
+      secrets.remember(`personal access token of ${name}`, token);
     for (const client of wireClients(currentVersion)) await walk(client);
 
     hash = (await house.operate((database) => userRow(database, cast.mia))).passwordHash!;
-    dump = await house.operate(async ({ db }) => {
-      const { rows: tables } = await sql<{ name: string }>`
-        SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`.execute(db);
-      const found: string[] = [];
-      for (const { name } of tables) {
-        const { rows } = await sql<{ row: string }>`
-          SELECT row_to_json(t)::text AS row FROM ${sql.table(name)} t`.execute(db);
-        found.push(...rows.map(({ row }) => `${name}: ${row}`));
-      }
-      return found;
-    });
+    dump = await house.operate(dumpOf);
 
     // An internal error is the one that is logged with its cause, and the cause knows the statement.
     await house.operate(({ db }) => sql`ALTER TABLE events RENAME TO events_gone`.execute(db));
@@ -138,17 +127,12 @@ describe.each(engines)("after a walk over every protocol on %s", (engine) => {
   }, 60_000);
   afterAll(() => house.close());
 
-  const namesFoundIn = (texts: string[]) => {
-    const text = texts.join("\n");
-    return [...secrets].filter(([, secret]) => text.includes(secret)).map(([name]) => name);
-  };
-
   test("the log has a line for every call, and nothing in it that opens anything", () => {
     const log = lines.join("");
     for (const method of ["CreateSession", "GetSession", "ListSessions", "SetSession", "DeleteSession"])
       expect(log).toContain(`zitadel.session.v2.SessionService/${method}`);
     expect(log).toContain("internal error");
-    expect(namesFoundIn(lines)).toEqual([]);
+    expect(secrets.namesFoundIn(lines)).toEqual([]);
     expect(log).not.toMatch(/bearer/i);
     expect(log).not.toMatch(/authorization/i);
   });
@@ -169,13 +153,13 @@ describe.each(engines)("after a walk over every protocol on %s", (engine) => {
         (row) => row.startsWith("sessions: ") && row.includes(Buffer.from(CANARY).toString("base64")),
       ),
     ).toBe(true);
-    expect(namesFoundIn(dump)).toEqual([]);
+    expect(secrets.namesFoundIn(dump)).toEqual([]);
     expect(dump.filter((row) => row.includes("gatehouse_st_") || row.includes("gatehouse_pat_"))).toEqual([]);
   });
 
   test("no refusal repeats what it refused", () => {
     expect(refusals.length).toBeGreaterThan(60);
-    expect(namesFoundIn(refusals)).toEqual([]);
+    expect(secrets.namesFoundIn(refusals)).toEqual([]);
     expect(refusals.filter((refusal) => refusal.includes(PASSWORD.slice(0, 12)))).toEqual([]);
   });
 });

@@ -23,6 +23,7 @@ import {
   wholeBody,
 } from "../node-http.ts";
 import { toConnectTimeout } from "../timeout-headers.ts";
+import { withoutValue } from "../unreadable.ts";
 import { errorBody } from "./error-body.ts";
 import { addQueryParameters, isObject, replaceField } from "./query-parameters.ts";
 import type { Route, RouteMatch } from "./route-table.ts";
@@ -124,7 +125,7 @@ function fromRest({ route, values }: RouteMatch, search: string, body: JsonValue
   try {
     return fromJson(input, json, { ignoreUnknownFields: true });
   } catch (error) {
-    throw ConnectError.from(error, Code.InvalidArgument);
+    throw new ConnectError(withoutValue((error as Error).message), Code.InvalidArgument);
   }
 }
 

@@ -531,10 +531,7 @@ describe.each(engines)("users on %s", (engine) => {
         { idpLinks: [{ idpId: "idp", userId: "u", userName: "n" }] },
         refused(Code.FailedPrecondition, "identity provider could not be found", "COMMAND-39nf2"),
       ],
-      [
-        { totpSecret: "JBSWY3DP" },
-        invalid("TOTP secret is no base32 of at least 10 bytes", "GATE-T0tpS"),
-      ],
+      [{ totpSecret: "JBSWY3DP" }, invalid("TOTP secret is no base32 of at least 10 bytes", "GATE-T0tpS")],
     ])("for %j", async (human, expected) => {
       const userId = "refused";
       const before = (await ask("ListUsers")).details as JsonObject;
