@@ -2,39 +2,23 @@ import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
-import { AccessTokens, callerOfAccessToken, isAccessToken } from "./auth/access-token.ts";
+import { callerOfAccessToken, isAccessToken } from "./auth/access-token.ts";
 import type { Caller } from "./auth/caller.ts";
 import {
   callerOfToken,
   newPersonalAccessToken,
   personalAccessTokenDigest,
 } from "./auth/personal-access-token.ts";
+import { type Address, compose, domainOf, type House } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
-import { createPasswordHasher } from "./crypto/password-hasher.ts";
 import { ensureInstance } from "./first-start.ts";
 import { finishIntent } from "./idp/finish-intent.ts";
-import { IntentTokens } from "./idp/intent-token.ts";
-import { ProviderClient } from "./idp/protocol/provider-client.ts";
-import { composeDelivery, type DeliveryOptions } from "./message-delivery.ts";
-import { Metrics } from "./metrics.ts";
-import type { DeliveryWorker } from "./notification/delivery-worker.ts";
-import type { OrganizationDependencies } from "./organization/dependencies.ts";
-import { projections } from "./projections/projections.ts";
-import { uniqueConstraints } from "./projections/unique-constraints.ts";
+import type { DeliveryOptions } from "./message-delivery.ts";
 import { callerOfSession } from "./session/session-credential.ts";
-import { isSessionToken, SessionTokens } from "./session/session-token.ts";
-import { AdministratorRepository } from "./storage/administrator-repository.ts";
-import { CallerRepository } from "./storage/caller-repository.ts";
+import { isSessionToken } from "./session/session-token.ts";
+import type { CallerRepository } from "./storage/caller-repository.ts";
 import type { DataDirectory } from "./storage/data-directory.ts";
-import type { OpenDatabase } from "./storage/database.ts";
-import { EventRepository } from "./storage/event-repository.ts";
-import { IdentityProviderRepository } from "./storage/identity-provider-repository.ts";
-import { MachineKeyRepository } from "./storage/machine-key-repository.ts";
-import { OrganizationRepository } from "./storage/organization-repository.ts";
-import { PersonalAccessTokenRepository } from "./storage/personal-access-token-repository.ts";
-import { SessionRepository } from "./storage/session-repository.ts";
-import { UserRepository } from "./storage/user-repository.ts";
 import { masterKeyOf, migrateAtLeisure, type OpenedStore, openDatabase, type Progress } from "./store.ts";
 import { type ConnectHandler, createConnectHandler } from "./transport/connect-handler.ts";
 import { createCors } from "./transport/cors.ts";
@@ -50,8 +34,6 @@ import { validate } from "./transport/interceptors/validate.ts";
 import { listen } from "./transport/listener.ts";
 import { registerServices, type ServiceDependencies } from "./transport/services.ts";
 import { createTokenEndpoint, TOKEN_PATH } from "./transport/token-endpoint.ts";
-import type { UserDependencies } from "./user/dependencies.ts";
-import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
 import type { Delay } from "./user/tarpit.ts";
 
 export type RunningServer = {
@@ -128,112 +110,10 @@ async function validAdminToken(
   return token && (await callers.tokenOwner(personalAccessTokenDigest(token))) ? token : undefined;
 }
 
-function compose(
-  config: Config,
-  { db, engine }: OpenDatabase,
-  masterKey: Uint8Array,
-  { clock, delay, address, logger, delivery }: Outfit,
-) {
-  // PGlite has one connection: a second lane would only wait for the first.
-  const lanes = engine === "pglite" ? 1 : 2;
-  const events: EventRepository = new EventRepository(db, projections, {
-    lanes,
-    uniqueSlugs: uniqueConstraints,
-    // What happens to a message later is the worker's own doing.
-    onAppended: { notification: ({ expectedSequence }) => expectedSequence === 0 && worker.wake() },
-  });
-  const sessions = new SessionRepository(db, { lanes });
-  const users = new UserRepository(db, { lanes });
-  const callers = new CallerRepository(db, { lanes });
-  const organizations = new OrganizationRepository(db);
-  const encryptionKey = deriveKey(masterKey, "stored secrets");
-  const metrics = new Metrics();
-  const { notifications, codeGenerators, worker } = composeDelivery(
-    config,
-    {
-      database: { db, engine },
-      events,
-      organizations,
-      sessions,
-      users,
-      encryptionKey,
-      clock,
-      logger,
-      metrics,
-      sender: () => ({ domain: domainOf(config), origin: address.url ?? "" }),
-    },
-    delivery,
-  );
-  const shared = {
-    events,
-    users,
-    organizations,
-    identityProviders: new IdentityProviderRepository(db),
-    intentTokens: new IntentTokens(deriveKey(masterKey, "intent token")),
-    passwords: createPasswordHasher(),
-    notifications,
-    encryptionKey,
-    recoveryCodeKey: deriveKey(masterKey, "recovery code"),
-    clock,
-    delay,
-  };
-  const userDependencies: UserDependencies = {
-    ...shared,
-    issuerName: config.issuerName,
-    publicHost: config.publicUrl && new URL(config.publicUrl).hostname,
-    personalAccessTokens: new PersonalAccessTokenRepository(db),
-    machineKeys: new MachineKeyRepository(db),
-    accessTokens: new AccessTokens(deriveKey(masterKey, "access token")),
-  };
-  const organizationDependencies: OrganizationDependencies<NewHuman> = {
-    ...shared,
-    administrators: new AdministratorRepository(db),
-    domain: domainOf(config),
-    draftHuman: (human) => draftHuman(userDependencies, human),
-  };
-  const services = (instanceId: string): ServiceDependencies => ({
-    sessions: {
-      ...shared,
-      sessions,
-      codeGenerators,
-      tokens: new SessionTokens(deriveKey(masterKey, "session token")),
-      instanceId,
-      webAuthNCloneWarning: config.webauthnCloneWarning,
-      setSessionProof: config.setSessionProof,
-    },
-    users: userDependencies,
-    organizations: organizationDependencies,
-    idps: {
-      ...shared,
-      providers: new ProviderClient({ allowInsecure: config.insecureIdps, clock }),
-      callbackUrl: () => `${address.url}${IDP_CALLBACK_PATH}`,
-      instanceId,
-    },
-  });
-  return { events, callers, organizations, services, worker, metrics };
-}
-
-/** What the server brings along that is not in its configuration. */
-type Outfit = {
-  clock: () => Date;
-  delay: Delay;
-  address: Address;
-  logger: Logger;
-  delivery: DeliveryOptions | undefined;
-};
-
-/** What browsers reach the server by; where nothing is configured, known once it listens. */
-type Address = { url: string | undefined };
-
-/** Host part of every organization's own domain. */
-function domainOf({ publicUrl }: Config): string {
-  return publicUrl ? new URL(publicUrl).hostname : "localhost";
-}
-
 async function serve(
   config: Config,
   dependencies: ServiceDependencies,
-  { callers, worker, metrics }: { callers: CallerRepository; worker: DeliveryWorker; metrics: Metrics },
+  { callers, worker, metrics }: House,
   { db, description, close }: OpenedStore,
   logger: Logger,
   address: Address,

@@ -20,7 +20,8 @@ describe.each(alphabets)("%s", (alphabet, pattern, size) => {
   test("every symbol occurs, none more often than chance allows", () => {
     const drawn = 2_000 * size;
     const counts = new Map<string, number>();
-    for (const symbol of oneTimeCode(codeAlphabets[alphabet], drawn)) counts.set(symbol, (counts.get(symbol) ?? 0) + 1);
+    for (const symbol of oneTimeCode(codeAlphabets[alphabet], drawn))
+      counts.set(symbol, (counts.get(symbol) ?? 0) + 1);
     expect([...counts.keys()].sort()).toEqual([...codeAlphabets[alphabet]].sort());
     // Each count is about normal around 2,000 with a deviation of at most 45: seven of them never happen.
     for (const count of counts.values()) expect(Math.abs(count - 2_000)).toBeLessThan(315);
