@@ -11,6 +11,7 @@ import type { NewPassword } from "./new-password.ts";
 import { accessible, mayAct } from "./permissions.ts";
 import { type Profile, readUsername } from "./prepare-user.ts";
 import { type PasswordProof, passwordSetter } from "./set-password.ts";
+import { heldBack } from "./tarpit.ts";
 import { type UserState, userAggregate } from "./user.ts";
 import { type MetadataEntry, metadataEvents } from "./user-metadata.ts";
 
@@ -58,7 +59,7 @@ export async function updateUser(
   const { events, users } = dependencies;
   const password = command.human?.password;
   const setPassword = password && passwordSetter(dependencies, password.password, password.proof);
-  return events.decide(command.userId, async () => {
+  const attempt = async () => {
     const found = await users.find(command.userId);
     const user = accessible(caller, found, "user.write", "user.not_found", "selfOrPermission");
     if (needsPermission(command) && !mayAct(caller, user, "user.write")) {
@@ -72,7 +73,11 @@ export async function updateUser(
     const messages = await codeMessages(dependencies, userChange.state, unsent, caller.userId);
     const appendedAt = await events.append([userChange, ...messages]);
     return { ...codes, details: detailsOf(userChange.state, user.organizationId, appendedAt) };
-  });
+  };
+  // Guesses at the current password take turns, and the answers to wrong ones their time, as in SetPassword.
+  return heldBack(dependencies.delay, () =>
+    events.decide(command.userId, attempt, { inTurn: password?.proof !== undefined }),
+  );
 }
 
 type Decision = {

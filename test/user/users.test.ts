@@ -183,6 +183,31 @@ describe.each(engines)("users on %s", (engine) => {
       await changeLockout(house, 0);
     });
 
+    it.each(["SetPassword", "UpdateUser"])(
+      "not by guessing fast: %s answers the tenth wrong one late",
+      async (rpc) => {
+        const userId = `hal-${rpc}`;
+        await add(userId, withPassword);
+        const waits: number[] = [];
+        const dependencies = {
+          ...house,
+          delay: async (milliseconds: number) => void waits.push(milliseconds),
+        };
+        const password = { password: fresh, proof: { currentPassword: "wrong" } };
+        const guess = (): Promise<unknown> =>
+          rpc === "SetPassword"
+            ? setPassword(dependencies, caller(userId), { userId, ...password })
+            : updateUser(dependencies, caller(userId), { userId, human: { password }, metadata: [] });
+        for (let guesses = 1; guesses <= 10; guesses++) {
+          await expect(guess()).rejects.toMatchObject({
+            slug: "user.password_invalid",
+            failedAttempts: guesses,
+          });
+          expect(waits).toEqual(guesses < 10 ? [] : [1_000]);
+        }
+      },
+    );
+
     it("by permission without any proof, which being the user is not", async () => {
       await add("gia", withPassword);
       const command = { userId: "gia", password: fresh };
