@@ -497,4 +497,29 @@ describe.each(engines)("CreateSession on %s", (engine) => {
     expect(session.sequence).toBe(2n);
     expect(session.expirationDate).toBeUndefined();
   });
+
+  test("S-102, S-164: where users cannot be read no check passes and no challenge is made", async () => {
+    const { sessionId } = await client.createSession({ checks: userCheck(cast.mia) });
+    const before = await read(sessionId);
+    await house.operate(({ db }) => sql`ALTER TABLE users RENAME TO users_gone`.execute(db));
+    const domain = "localhost";
+    const refusals = [
+      await refusalOf(client.setSession({ sessionId, checks: { totp: { code: "123456" } } })),
+      await refusalOf(client.setSession({ sessionId, checks: { password: { password: PASSWORD } } })),
+      await refusalOf(
+        client.setSession({
+          sessionId,
+          challenges: { webAuthN: { domain, userVerificationRequirement: 1 } },
+        }),
+      ),
+    ];
+    await house.operate(({ db }) => sql`ALTER TABLE users_gone RENAME TO users`.execute(db));
+    for (const { code } of refusals) expect(code).toBe(Code.Internal);
+    expect(await read(sessionId)).toEqual(before);
+  });
+
+  test("S-216: a challenge must say how much it wants to know of the user", async () => {
+    const challenges = { webAuthN: { domain: "localhost", userVerificationRequirement: 0 } };
+    expect((await createRefused({ challenges })).code).toBe(Code.InvalidArgument);
+  });
 });

@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
+import { streamOf } from "../../support/fixtures.ts";
 import { protocols, refusal } from "../settings/wire.ts";
 import { time } from "../users/wire.ts";
 import { ada, grace, openWalkway, type Walkway } from "./walk.ts";
@@ -112,6 +113,25 @@ describe.each(engines)("intents as proof on %s", (engine) => {
     } finally {
       now = before;
     }
+  });
+
+  test("are one append with the session's facts, in their order, and used up by it (S-099)", async () => {
+    const intent = await way.succeed(idpId);
+    const sessionId = await create();
+    const checks = { ...userCheck(way.cast.mia), ...check(intent) };
+    await asLogin()("SetSession", { sessionId, checks, metadata: { a: "YQ==" } });
+    const [session, used] = await way.house.operate(async (database) => [
+      await streamOf(database, "session", sessionId),
+      await streamOf(database, "idpintent", intent.id),
+    ]);
+    expect(session!.slice(2).map(({ type }) => type)).toEqual([
+      "session.user.checked",
+      "session.intent.checked",
+      "session.metadata.set",
+      "session.token.set",
+    ]);
+    const [last, usedUp] = [session!.at(-1)!, used!.at(-1)!];
+    expect(usedUp).toMatchObject({ type: "idpintent.consumed", createdAt: last.createdAt });
   });
 
   test("of an account linked only after the walk are as good (S-100)", async () => {
