@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import type { OpenDatabase } from "../../src/storage/database.ts";
-import type { Engine } from "../support/databases.ts";
+import { engines } from "../support/databases.ts";
 import { dumpOf } from "../support/dump.ts";
 import { walkContacts, walkOneTimeCodes, walkPasswords } from "./factor-walk/codes.ts";
 import { configureDelivery, walkDelivery } from "./factor-walk/delivery.ts";
@@ -14,13 +14,10 @@ import { failInside, putInOrder } from "./factor-walk/out-of-order.ts";
 import { walkToProviders } from "./factor-walk/providers.ts";
 import { walkServiceAccounts } from "./factor-walk/service-accounts.ts";
 import { openStage, type Stage } from "./factor-walk/stage.ts";
-import type { Protocol } from "./settings/wire.ts";
+import { protocolsOn } from "./protocols.ts";
 
 /** Each protocol once: the database does not know by which a request came. */
-const walked: [Engine, Protocol[]][] = [
-  ["pglite", ["gRPC", "REST"]],
-  ["postgres", ["Connect", "gRPC-Web"]],
-];
+const walked = engines.map((engine) => [engine, protocolsOn(engine)] as const);
 
 /** One column of each table that holds digests, ciphertexts or addresses. */
 const changedByHand: Record<string, string> = {

@@ -7,7 +7,8 @@ import { type HttpReceiver, openReceiver, type Replies } from "../../notify/http
 import { type MailServer, type MailServerOptions, openMailServer } from "../../notify/mail-server.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, PASSWORD, startHouse, streamOf } from "../../support/fixtures.ts";
-import { type Ask, asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { type Ask, asking, refusal } from "../settings/wire.ts";
 import { person } from "../users/wire.ts";
 import { codeIn, linkIn, mailsGoTo, mailTo, textsGoTo, textTo } from "./post.ts";
 
@@ -67,7 +68,7 @@ describe.each(engines)("codes on their way on %s", (engine) => {
     return stream.map(({ type }) => type.replace("session.", ""));
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("a code by SMS signs in, once", async () => {
       const { userId, phone } = await newPerson();
       const ask = as("session", protocol);

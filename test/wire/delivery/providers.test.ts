@@ -7,8 +7,9 @@ import { type MailServer, openMailServer } from "../../notify/mail-server.ts";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, startHouse, streamOf } from "../../support/fixtures.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
 import { methodDenied, objectDetails } from "../settings/rows.ts";
-import { type Ask, asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Ask, asking, refusal } from "../settings/wire.ts";
 import { person, uuid } from "../users/wire.ts";
 import { mailTo, textTo } from "./post.ts";
 
@@ -61,7 +62,7 @@ describe.each(engines)("delivery providers on %s", (engine) => {
   const activeIds = async (channel: "Email" | "SMS") =>
     (await stored())[channel].filter(({ active }) => active).map(({ id }) => id);
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test.each(Object.keys(additions))("%s, and what can be done with it", async (method) => {
       const { channel, request } = additions[method]!;
       const ask = admin(protocol);
@@ -171,7 +172,7 @@ describe.each(engines)("delivery providers on %s", (engine) => {
     expect(await refusal(admin()(method, request))).toEqual(invalid(text));
   });
 
-  test.each(protocols)("a Verify service needs no sender's number, over %s", async (protocol) => {
+  test.each(protocolsOn(engine))("a Verify service needs no sender's number, over %s", async (protocol) => {
     const ask = admin(protocol);
     const { id } = await ask("AddSMSProviderTwilio", {
       sid: "AC01",

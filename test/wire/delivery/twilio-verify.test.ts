@@ -7,7 +7,8 @@ import { until } from "../../crash/poll.ts";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, startHouse, streamOf } from "../../support/fixtures.ts";
-import { type Ask, asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { type Ask, asking, refusal } from "../settings/wire.ts";
 import { person } from "../users/wire.ts";
 import { openVerifyService, type VerifyService } from "./twilio-verify.ts";
 
@@ -111,7 +112,7 @@ describe.each(engines)("codes that Twilio Verify makes, on %s", (engine) => {
   const count = async ({ userId }: Somebody, type: string) =>
     (await events("user", userId)).filter((event) => event.type === type).length;
 
-  test.each(protocols)("S-130, S-132, S-153: a code signs in, once, over %s", async (protocol) => {
+  test.each(protocolsOn(engine))("S-130, S-132, S-153: a code signs in, once, over %s", async (protocol) => {
     const ask = as("session", protocol);
     const mia = await newPerson();
     const sessionId = await challenge(mia, ask);
@@ -137,7 +138,7 @@ describe.each(engines)("codes that Twilio Verify makes, on %s", (engine) => {
     expect(twilio.questions(verificationId)).toBe(1);
   });
 
-  test.each(protocols)(
+  test.each(protocolsOn(engine))(
     "S-130: a code to be returned is an empty text, and nothing is sent, over %s",
     async (protocol) => {
       const mia = await newPerson();

@@ -18,7 +18,8 @@ import { type OpenIdProvider, startOpenIdProvider } from "../../support/openid-p
 import { Secrets } from "../../support/secrets.ts";
 import { codeIn, mailTo } from "../delivery/post.ts";
 import { account } from "../idp/walk.ts";
-import { asking, type Protocol, type ServiceName } from "../settings/wire.ts";
+import type { Protocol } from "../protocols.ts";
+import { asking, type ServiceName } from "../settings/wire.ts";
 import { person } from "../users/wire.ts";
 
 /** What the house is known as, wherever it listens. */

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { startOpenIdProvider, walkThrough } from "../../support/openid-provider.ts";
-import { protocols, refusal } from "../settings/wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { refusal } from "../settings/wire.ts";
 import { details, unauthenticated, uuid } from "../users/wire.ts";
 import { ada, arrivedAt, FAILURE_URL, grace, openWalkway, SUCCESS_URL, type Walkway } from "./walk.ts";
 
@@ -31,7 +32,7 @@ describe.each(engines)("intents on %s", (engine) => {
     }
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("are started by any caller, who learns where to send the browser", async () => {
       const ask = way.as(way.cast.nobody, "user", protocol);
       const request = { idpId, urls: { ...urls, loginHint: "ada" } };

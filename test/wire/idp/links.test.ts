@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import type { Cast } from "../../support/fixtures.ts";
-import { protocols, refusal } from "../settings/wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { refusal } from "../settings/wire.ts";
 import { details, permissionDenied, person, time, unauthenticated, uuid } from "../users/wire.ts";
 import { openWalkway, type Walkway } from "./walk.ts";
 
@@ -41,7 +42,7 @@ describe.each(engines)("links on %s", (engine) => {
     userName,
   });
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     const as = (caller: { token: string } | undefined) => way.as(caller, "user", protocol);
     const fresh = (name: string) => `${name}-${protocol}-${engine}`;
 

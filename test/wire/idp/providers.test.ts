@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Refusal, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, startHouse } from "../../support/fixtures.ts";
-import { asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { asking, refusal } from "../settings/wire.ts";
 import { details, permissionDenied, unauthenticated, uuid } from "../users/wire.ts";
 
 const notFound = refused(Code.NotFound, "identity provider could not be found", "GATE-1dpNf");
@@ -95,7 +96,7 @@ describe.each(engines)("identity providers on %s", (engine) => {
   const read = async (id: string, who = cast.owner, protocol: Protocol = "gRPC") =>
     (await asking(house, "idp", who, protocol)("GetIDPByID", { id })).idp as JsonObject;
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test.each(kinds)("$method adds one to the instance, and its secret is not read again", async (kind) => {
       const { method, request, type, config, name = "Any" } = kind;
       const admin = asking(house, "admin", cast.owner, protocol);

@@ -8,7 +8,8 @@ import {
   startOpenIdProvider,
   walkThrough,
 } from "../../support/openid-provider.ts";
-import { type Ask, asking, type Protocol, type ServiceName } from "../settings/wire.ts";
+import type { Protocol } from "../protocols.ts";
+import { type Ask, asking, type ServiceName } from "../settings/wire.ts";
 
 /** Where the walk's starter wants the browser. */
 export const SUCCESS_URL = "https://app.example.com/signed-in?keep=1";

@@ -5,6 +5,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, countEvents, type House, startHouse } from "../../support/fixtures.ts";
+import { protocolsOn } from "../protocols.ts";
 import {
   between,
   defined,
@@ -16,7 +17,7 @@ import {
   type Who,
   who,
 } from "./rows.ts";
-import { asking, protocols, refusal, updateLoginPolicy } from "./wire.ts";
+import { asking, refusal, updateLoginPolicy } from "./wire.ts";
 
 /** Every write of a setting: a request for the n-th time, and who may make it. */
 const writes: Record<string, { request: (n: number) => JsonObject; holders: Who[] }> = {
@@ -86,7 +87,7 @@ describe.each(engines)("the instance's settings on %s", (engine) => {
 
   let times = 0;
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test.each(Object.keys(writes))("%s is one event of the instance", async (method) => {
       const before = await sequence();
       const answer = await asking(

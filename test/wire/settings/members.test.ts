@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, startHouse } from "../../support/fixtures.ts";
+import { protocolsOn } from "../protocols.ts";
 import { asking as askingUsers, permissionDenied, uuid } from "../users/wire.ts";
 import { between, defined, everybody, invalid, methodDenied, objectDetails, type Who, who } from "./rows.ts";
-import { type Ask, asking, protocols, refusal } from "./wire.ts";
+import { type Ask, asking, refusal } from "./wire.ts";
 
 const missing = (id: string) => refused(Code.InvalidArgument, "user or roles are missing", id);
 const unknownRole = (id: string) => refused(Code.InvalidArgument, "role does not exist", id);
@@ -35,7 +36,7 @@ describe.each(engines)("members and programs of the older services on %s", (engi
     return (administrators as JsonObject[]).map(({ roles }) => roles)[0];
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("a member of the instance comes, changes and goes", async () => {
       const ask = asking(house, "admin", cast.owner, protocol);
       const userId = cast.mia.id;

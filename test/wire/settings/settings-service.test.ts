@@ -11,9 +11,10 @@ import { OrganizationRepository } from "../../../src/storage/organization-reposi
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, startHouse } from "../../support/fixtures.ts";
+import { protocols, protocolsOn } from "../protocols.ts";
 import { time, unauthenticated } from "../users/wire.ts";
 import { everybody, methodDenied, type Who, who } from "./rows.ts";
-import { asking, protocols, refusal } from "./wire.ts";
+import { asking, refusal } from "./wire.ts";
 
 /** What each method answers on a fresh instance, but for its details. */
 const fresh: Record<string, JsonObject> = {
@@ -71,7 +72,7 @@ describe.each(engines)("settings on %s", (engine) => {
     resourceOwner: cast.instanceId,
   });
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     const as = (name: Who) => asking(house, "settings", who[name](cast), protocol);
 
     test.each(withContext)("%s answers the defaults of a fresh instance", async (method) => {
@@ -270,7 +271,7 @@ describe.each(engines)("settings on %s", (engine) => {
       expect(await active()).toEqual({ details: { timestamp: time } });
     });
 
-    test.each(protocols)("are those that were offered, over %s", async (protocol) => {
+    test.each(protocolsOn(engine))("are those that were offered, over %s", async (protocol) => {
       const ask = asking(house, "admin", cast.owner, protocol);
       const answer = { details: expect.objectContaining({ resourceOwner: cast.instanceId }) };
       expect(await ask("AddIDPToLoginPolicy", { idpId: "company" })).toEqual(answer);

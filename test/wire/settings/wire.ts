@@ -36,6 +36,7 @@ import { SettingsService } from "../../../src/gen/zitadel/settings/v2/settings_s
 import { UserService } from "../../../src/gen/zitadel/user/v2/user_service_pb.js";
 import { type Refusal, refusalOf } from "../../support/clients.ts";
 import { httpStatus } from "../../support/http-status.ts";
+import type { Protocol } from "../protocols.ts";
 
 /** Where the REST routes of the older services begin; the witness leaves that to its proxy. */
 const services = {
@@ -48,9 +49,6 @@ const services = {
 } as const satisfies Record<string, { ours: DescService; witness: DescService; prefix: string }>;
 
 export type ServiceName = keyof typeof services;
-
-export const protocols = ["REST", "Connect", "gRPC", "gRPC-Web"] as const;
-export type Protocol = (typeof protocols)[number];
 
 /** Asks as one caller. Requests and responses are JSON, whatever goes over the wire. @throws ConnectError */
 export type Ask = (

@@ -5,7 +5,8 @@ import type { UserEvent } from "../../../src/user/events.ts";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { appendToUser, type Cast, type House, signIn, startHouse } from "../../support/fixtures.ts";
-import { asking, type Call, permissionDenied, protocols, refusal, time } from "./wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, permissionDenied, refusal, time } from "./wire.ts";
 
 const notFound = refused(Code.NotFound, "user could not be found", "QUERY-Dfbg2");
 
@@ -91,7 +92,7 @@ describe.each(engines)("authentication methods on %s", (engine) => {
   const factorsOf = async (userId: string, more: JsonObject = {}, call: Call = ask) =>
     (await call("ListAuthenticationFactors", { userId, ...more })).result ?? [];
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     const as = (caller: { token: string }) => asking(house, caller, protocol);
 
     test("are all that is ready", async () => {

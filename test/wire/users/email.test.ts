@@ -7,7 +7,8 @@ import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, PASSWORD, signIn, startHouse, streamOf } from "../../support/fixtures.ts";
 import { codeIn, linkIn, mailsGoTo, mailTo } from "../delivery/post.ts";
-import { type Ask, asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { type Ask, asking, refusal } from "../settings/wire.ts";
 import { asking as askingUsers, code, details, permissionDenied, person } from "./wire.ts";
 
 const notFound = refused(Code.NotFound, "user could not be found", "COMMAND-ieJ2e");
@@ -60,7 +61,7 @@ describe.each(engines)("e-mail addresses on %s", (engine) => {
     return ((user as JsonObject).human as JsonObject).email as JsonObject;
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("SetEmail sends a code to the new address, and VerifyEmail takes it, once", async () => {
       const userId = await newPerson();
       const ask = as(cast.owner, protocol);

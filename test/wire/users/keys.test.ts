@@ -5,17 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, signIn, startHouse, streamOf } from "../../support/fixtures.ts";
-import {
-  asking,
-  type Call,
-  idsOf,
-  permissionDenied,
-  protocols,
-  refusal,
-  time,
-  unauthenticated,
-  uuid,
-} from "./wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, idsOf, permissionDenied, refusal, time, unauthenticated, uuid } from "./wire.ts";
 
 const FAR = "2100-01-01T00:00:00Z";
 const NEVER = "9999-12-31T23:59:59Z";
@@ -68,7 +59,7 @@ describe.each(engines)("machine keys on %s", (engine) => {
   };
   const byKey = (id: string) => ({ filters: [{ keyIdFilter: { id } }] });
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("are made with their private part, listed without it, and removed", async () => {
       const call = asking(house, cast.owner, protocol);
       const userId = await newBot();

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, PASSWORD, signIn, startHouse } from "../../support/fixtures.ts";
-import { asking, type Call, idsOf, person, protocols, refusal, time } from "./wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, idsOf, person, refusal, time } from "./wire.ts";
 
 /** What a list can search by, as the test knows it; absent texts are empty. */
 type Known = {
@@ -147,7 +148,7 @@ describe.each(engines)("ListUsers on %s", (engine) => {
   const found = async (...queries: JsonObject[]) =>
     (await list({ query: { asc: true }, queries: [inside("searched"), ...queries] })).ids;
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("shows each user as GetUserByID does, with the total and the time of the reading", async () => {
       const call = asking(house, cast.owner, protocol);
       const answer = await call("ListUsers", {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Refusal, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, PASSWORD, signIn, startHouse } from "../../support/fixtures.ts";
+import { protocolsOn } from "../protocols.ts";
 import {
   asking,
   type Call,
@@ -12,7 +13,6 @@ import {
   idsOf,
   permissionDenied,
   person,
-  protocols,
   refusal,
   time,
   uuid,
@@ -59,7 +59,7 @@ describe.each(engines)("organizations on %s", (engine) => {
       ).map(({ user, roles }) => [user.id, roles]),
     );
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("are added, and listed with everything there is to know", async () => {
       const call = asking(house, cast.owner, protocol);
       const name = `Plain ${protocol}`;

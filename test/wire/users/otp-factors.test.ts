@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type House, signIn, startHouse } from "../../support/fixtures.ts";
+import { protocolsOn } from "../protocols.ts";
 import {
   callerOf,
   expectDenied,
@@ -13,7 +14,7 @@ import {
   newPerson,
   outOfBounds,
 } from "./factor-callers.ts";
-import { asking, type Call, details, protocols, refusal, unauthenticated } from "./wire.ts";
+import { asking, type Call, details, refusal, unauthenticated } from "./wire.ts";
 
 const noSuchUser = refused(Code.FailedPrecondition, "user could not be found", "GATE-0tpUs");
 
@@ -53,7 +54,7 @@ describe.each(engines)("codes on %s", (engine) => {
     const methods = async (userId: string) =>
       (await ask("ListAuthenticationMethodTypes", { userId })).authMethodTypes as string[];
 
-    describe.each(protocols)("over %s", (protocol) => {
+    describe.each(protocolsOn(engine))("over %s", (protocol) => {
       test("are added once and removed once", async () => {
         const call = asking(house, house.cast.loginClient, protocol);
         const { home } = house.cast;

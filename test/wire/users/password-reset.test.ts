@@ -15,7 +15,8 @@ import {
   WRONG_PASSWORD,
 } from "../../support/fixtures.ts";
 import { codeIn, linkIn, mailsGoTo, mailTo, textsGoTo, textTo } from "../delivery/post.ts";
-import { type Ask, asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { type Ask, asking, refusal } from "../settings/wire.ts";
 import { code, details, permissionDenied, person } from "./wire.ts";
 
 const FRESH = "Battery-Staple-2";
@@ -68,7 +69,7 @@ describe.each(engines)("password resets on %s", (engine) => {
     return verificationCode as string;
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("a code that is returned sets a new password, once, for whoever has it", async () => {
       const userId = await newPerson();
       const reset = await as(cast.owner, protocol)("PasswordReset", { userId, returnCode: {} });

@@ -484,7 +484,10 @@ describe.each(engines)("who may do what on %s", (engine) => {
     const already = (kind: Kind) =>
       row.method === "CreateAdministrator" && kind === "the user with ORG_USER_SELF_MANAGER";
 
-    test.each(possible.filter((kind) => !already(kind)))("%s", async (kind) => {
+    // Every caller on one of the two databases: the answer is decided before either is asked.
+    const here = kinds.filter((_, at) => at % engines.length === engines.indexOf(engine));
+
+    test.each(possible.filter((kind) => here.includes(kind) && !already(kind)))("%s", async (kind) => {
       const { target, token } = await newTarget(row.about, aboutMembers);
       const caller = await callerOf(kind, target, token);
       await row.before?.(ask, target);

@@ -4,17 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, signIn, startHouse } from "../../support/fixtures.ts";
-import {
-  asking,
-  type Call,
-  idsOf,
-  permissionDenied,
-  protocols,
-  refusal,
-  time,
-  unauthenticated,
-  uuid,
-} from "./wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, idsOf, permissionDenied, refusal, time, unauthenticated, uuid } from "./wire.ts";
 
 const FAR = "2100-01-01T00:00:00Z";
 const NEVER = "9999-12-31T23:59:59Z";
@@ -64,7 +55,7 @@ describe.each(engines)("personal access tokens on %s", (engine) => {
     return { ids: idsOf(result), total: Number(pagination.totalResult ?? 0) };
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("work as bearer from the answer on, are listed without their text, and are worthless once removed", async () => {
       const call = asking(house, cast.owner, protocol);
       const userId = await newBot();

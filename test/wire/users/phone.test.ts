@@ -7,7 +7,8 @@ import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, PASSWORD, signIn, startHouse, streamOf } from "../../support/fixtures.ts";
 import { textsGoTo, textTo } from "../delivery/post.ts";
-import { type Ask, asking, type Protocol, protocols, refusal } from "../settings/wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { type Ask, asking, refusal } from "../settings/wire.ts";
 import { code, details, permissionDenied, person } from "./wire.ts";
 
 const notFound = refused(Code.NotFound, "user could not be found", "COMMAND-ieJ2e");
@@ -59,7 +60,7 @@ describe.each(engines)("phone numbers on %s", (engine) => {
     return ((user as JsonObject).human as JsonObject).phone;
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("SetPhone sends a code to the new number, and VerifyPhone takes it, once", async () => {
       const [userId, phone] = [await newPerson(), number()];
       const ask = as(cast.owner, protocol);

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, signIn, startHouse, streamOf } from "../../support/fixtures.ts";
-import { asking, type Call, permissionDenied, protocols, refusal, time, unauthenticated } from "./wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, permissionDenied, refusal, time, unauthenticated } from "./wire.ts";
 
 const FAR = "2100-01-01T00:00:00Z";
 const secretText = expect.stringMatching(/^gatehouse_cs_[\w-]{43}$/) as unknown as string;
@@ -39,7 +40,7 @@ describe.each(engines)("client secrets on %s", (engine) => {
     return user.machine.hasSecret ?? false;
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("are shown once, and that there is one is seen on the user until it is removed", async () => {
       const call = asking(house, cast.owner, protocol);
       const userId = await newBot();

@@ -12,7 +12,8 @@ import {
   startHouse,
   WRONG_PASSWORD,
 } from "../../support/fixtures.ts";
-import { asking, type Call, details, permissionDenied, person, protocols, refusal } from "./wire.ts";
+import { type Protocol, protocolsOn } from "../protocols.ts";
+import { asking, type Call, details, permissionDenied, person, refusal } from "./wire.ts";
 
 const FRESH = "Battery-Staple-2";
 
@@ -53,7 +54,7 @@ describe.each(engines)("SetPassword on %s", (engine) => {
   const newSession = (id: string, password?: string) =>
     house.as(cast.loginClient).createSession({ checks: signIn({ id }, password) });
   /** As the user, whose session token it takes. */
-  const asUser = async (id: string, protocol?: (typeof protocols)[number]) =>
+  const asUser = async (id: string, protocol?: Protocol) =>
     asking(house, { token: (await newSession(id)).sessionToken }, protocol);
   const state = async (userId: string) => ((await ask("GetUserByID", { userId })).user as JsonObject).state;
   const set = (call: Call, userId: string, more: JsonObject = {}, password = FRESH) =>
@@ -63,7 +64,7 @@ describe.each(engines)("SetPassword on %s", (engine) => {
     expect(await refusalOf(newSession(userId, bad))).toMatchObject({ id: "COMMAND-3M0fs" });
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("with the current password: the user does it", async () => {
       const userId = await newPerson();
       const user = await asUser(userId, protocol);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type House, startHouse, streamOf, userRow } from "../../support/fixtures.ts";
+import { protocolsOn } from "../protocols.ts";
 import {
   callerOf,
   expectDenied,
@@ -16,7 +17,7 @@ import {
   newPerson,
   outOfBounds,
 } from "./factor-callers.ts";
-import { asking, type Call, details, protocols, refusal, unauthenticated } from "./wire.ts";
+import { asking, type Call, details, refusal, unauthenticated } from "./wire.ts";
 
 const ready = refused(Code.FailedPrecondition, "the authenticator app is set up already", "COMMAND-qx4ls");
 const exists = refused(Code.AlreadyExists, "an authenticator app is set up already", "COMMAND-do9se");
@@ -46,7 +47,7 @@ describe.each(engines)("authenticator apps on %s", (engine) => {
   /** The app a person would scan the QR code with. */
   const scanned = ({ uri }: { uri: string }): TOTP => URI.parse(uri) as TOTP;
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("are set up by scanning, proven by a first code, and removed", async () => {
       const call = asking(house, house.cast.loginClient, protocol);
       const userId = await newPerson(house);

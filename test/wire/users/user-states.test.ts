@@ -13,7 +13,8 @@ import {
   userCheck,
   WRONG_PASSWORD,
 } from "../../support/fixtures.ts";
-import { asking, type Call, details, idsOf, person, protocols, refusal, unauthenticated } from "./wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, details, idsOf, person, refusal, unauthenticated } from "./wire.ts";
 
 const acts = ["LockUser", "UnlockUser", "DeactivateUser", "ReactivateUser"] as const;
 type Act = (typeof acts)[number];
@@ -93,7 +94,7 @@ describe.each(engines)("the state of a user on %s", (engine) => {
   const read = async (userId: string) => (await ask("GetUserByID", { userId })).user as JsonObject;
   const wrongPassword = (id: string) => refusalOf(newSession(id, WRONG_PASSWORD));
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test.each(transitions)("%s, %s: %j", async (state, act, outcome) => {
       const call = asking(house, cast.owner, protocol);
       const userId = await newBot();

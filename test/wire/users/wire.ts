@@ -21,6 +21,7 @@ import { OrganizationService } from "../../../src/gen/zitadel/org/v2/org_service
 import { UserService } from "../../../src/gen/zitadel/user/v2/user_service_pb.js";
 import type { Refusal } from "../../support/clients.ts";
 import { httpStatus } from "../../support/http-status.ts";
+import type { Protocol } from "../protocols.ts";
 
 /** Verb and path of the REST form; null: there is none. Placeholders are members of the request. */
 const methods = {
@@ -72,9 +73,6 @@ const methods = {
 } as const;
 
 export type Method = keyof typeof methods;
-
-export type Protocol = "REST" | "Connect" | "gRPC" | "gRPC-Web";
-export const protocols: readonly Protocol[] = ["REST", "Connect", "gRPC", "gRPC-Web"];
 
 /** Asks as one caller. Requests and responses are JSON, whatever goes over the wire. @throws Refused */
 export type Call = (

@@ -6,7 +6,8 @@ import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { removeFromInstance, streamOf } from "../../support/fixtures.ts";
 import { linkIn, mailsGoTo, mailTo } from "../delivery/post.ts";
-import { asking, type Call, details, permissionDenied, protocols, refusal, uuid } from "../users/wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, details, permissionDenied, refusal, uuid } from "../users/wire.ts";
 import { failed, invalid, newDevice, newPerson, type Site, startSite } from "./site.ts";
 
 const wrongCode = invalid("code is invalid", "COMMAND-Eeb2a");
@@ -51,25 +52,28 @@ describe.each(engines)("a passkey registration link on %s", (engine) => {
     code: `${code.slice(0, -1)}${code.endsWith("x") ? "y" : "x"}`,
   });
 
-  test.each(protocols)("over %s lets whoever has it register a passkey, and only once", async (protocol) => {
-    const { id: userId } = await newPerson(site);
-    const answer = await asking(
-      site,
-      site.cast.owner,
-      protocol,
-    )("CreatePasskeyRegistrationLink", {
-      userId,
-      returnCode: {},
-    });
-    expect(answer).toEqual({ details: details(3, site.cast.home.id), code: { id: uuid, code: codeText } });
-    const holder = asking(site, site.cast.nobody, protocol);
-    const code = answer.code as PasskeyCode;
-    const started = await register(userId, code, holder);
-    expect(await verify(userId, started, holder)).toEqual({ details: details(6, site.cast.home.id) });
-    expect(await refusal(register(userId, code, holder))).toEqual(wrongCode);
-    expect(await refusal(register(userId, code, ask))).toEqual(wrongCode);
-    expect(((await ask("ListPasskeys", { userId })).result as unknown[]).length).toBe(1);
-  });
+  test.each(protocolsOn(engine))(
+    "over %s lets whoever has it register a passkey, and only once",
+    async (protocol) => {
+      const { id: userId } = await newPerson(site);
+      const answer = await asking(
+        site,
+        site.cast.owner,
+        protocol,
+      )("CreatePasskeyRegistrationLink", {
+        userId,
+        returnCode: {},
+      });
+      expect(answer).toEqual({ details: details(3, site.cast.home.id), code: { id: uuid, code: codeText } });
+      const holder = asking(site, site.cast.nobody, protocol);
+      const code = answer.code as PasskeyCode;
+      const started = await register(userId, code, holder);
+      expect(await verify(userId, started, holder)).toEqual({ details: details(6, site.cast.home.id) });
+      expect(await refusal(register(userId, code, holder))).toEqual(wrongCode);
+      expect(await refusal(register(userId, code, ask))).toEqual(wrongCode);
+      expect(((await ask("ListPasskeys", { userId })).result as unknown[]).length).toBe(1);
+    },
+  );
 
   test("is used up by the beginning of a registration, which only its holder and the entitled complete", async () => {
     const { id: userId } = await newPerson(site);

@@ -6,16 +6,8 @@ import type { Lies } from "../../support/authenticator.ts";
 import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { appendToUser, streamOf, userRow } from "../../support/fixtures.ts";
-import {
-  asking,
-  type Call,
-  details,
-  permissionDenied,
-  protocols,
-  refusal,
-  time,
-  uuid,
-} from "../users/wire.ts";
+import { protocols, protocolsOn } from "../protocols.ts";
+import { asking, type Call, details, permissionDenied, refusal, time, uuid } from "../users/wire.ts";
 import {
   failed,
   invalid,
@@ -87,7 +79,7 @@ describe.each(engines)("on %s", (engine) => {
       publicKeyCredential,
     });
 
-    test.each(protocols)("works over %s, from options to removal", async (protocol) => {
+    test.each(protocolsOn(engine))("works over %s, from options to removal", async (protocol) => {
       const call = asking(site, site.cast.owner, protocol);
       const { id: userId, loginName } = await newPerson(site);
       const { id, options, answer } = await started(call, { userId });
@@ -388,7 +380,7 @@ describe.each(engines)("on %s", (engine) => {
   });
 
   describe("the list of passkeys", () => {
-    test.each(protocols)("over %s shows what is ready, by name, oldest first", async (protocol) => {
+    test.each(protocolsOn(engine))("over %s shows what is ready, by name, oldest first", async (protocol) => {
       const call = asking(site, site.cast.owner, protocol);
       const user = await newPerson(site);
       expect(await call("ListPasskeys", { userId: user.id })).toEqual({ details: { timestamp: time } });

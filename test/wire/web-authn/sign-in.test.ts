@@ -5,7 +5,8 @@ import type { Authenticator, Lies } from "../../support/authenticator.ts";
 import { type Refusal, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { streamOf, userRow } from "../../support/fixtures.ts";
-import { asking, type Call, protocols, time } from "../users/wire.ts";
+import { protocolsOn } from "../protocols.ts";
+import { asking, type Call, time } from "../users/wire.ts";
 import {
   accepted,
   answer,
@@ -58,7 +59,7 @@ describe.each(engines)("signing in with WebAuthn on %s", (engine) => {
     return { user, device, passkey };
   };
 
-  describe.each(protocols)("over %s", (protocol) => {
+  describe.each(protocolsOn(engine))("over %s", (protocol) => {
     test("S-011, S-027: a passkey shows as a verified user; a challenge is options for the browser", async () => {
       const client = sessions(site, site.cast.loginClient, protocol);
       const { user, device } = await equipped();

@@ -12,7 +12,8 @@ import {
 } from "../../support/clients.ts";
 import type { Engine } from "../../support/databases.ts";
 import { type House, type HouseOptions, PASSWORD, signIn, startHouse } from "../../support/fixtures.ts";
-import { asking, type Call, type Protocol, person } from "../users/wire.ts";
+import type { Protocol } from "../protocols.ts";
+import { asking, type Call, person } from "../users/wire.ts";
 
 /** The relying party of these tests, and a page that speaks for it. */
 export const RP_ID = "acme.example";
