@@ -1,4 +1,5 @@
 import { type Kysely, type SqlBool, sql } from "kysely";
+import { BatchLoader } from "./batch-loader.ts";
 import { allOf, inSql, type Sql, type TextMatch, textSql } from "./conditions.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
 import type { Database, IdentityProviderRow, InstanceRow, MembershipRow, OrganizationRow } from "./tables.ts";
@@ -26,9 +27,15 @@ export type LockoutLimits = { maxPasswordAttempts: number; maxOtpAttempts: numbe
 /** Organizations, the instance, and who administers what. */
 export class OrganizationRepository {
   readonly #db: Kysely<Database>;
+  /** Every key is the one instance: whoever asks at the same time shares the query. */
+  readonly #instance: BatchLoader<"instance", InstanceRow>;
 
   constructor(db: Kysely<Database>) {
     this.#db = db;
+    this.#instance = new BatchLoader(async () => {
+      const row = await db.selectFrom("instances").selectAll().executeTakeFirst();
+      return new Map(row ? [["instance", row]] : []);
+    });
   }
 
   /** @returns the folded state, undefined if no event was ever stored */
@@ -50,7 +57,7 @@ export class OrganizationRepository {
 
   /** @returns the one instance of this database, undefined before the first start */
   instance(): Promise<InstanceRow | undefined> {
-    return this.#db.selectFrom("instances").selectAll().executeTakeFirst();
+    return this.#instance.load("instance");
   }
 
   /** @param resourceId see `MembershipRow` */

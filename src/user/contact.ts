@@ -54,10 +54,11 @@ export async function codeIssuer(dependencies: {
   clock: () => Date;
 }): Promise<CodeIssuer> {
   const { organizations } = dependencies;
-  const recipes = {
-    email: await codeRecipe(organizations, "verifyEmail"),
-    phone: await codeRecipe(organizations, "verifyPhone"),
-  };
+  const [email, phone] = await Promise.all([
+    codeRecipe(organizations, "verifyEmail"),
+    codeRecipe(organizations, "verifyPhone"),
+  ]);
+  const recipes = { email, phone };
   return (userId, kind) => issueCode(dependencies, recipes[kind], userId, `${kind}_code`);
 }
 
