@@ -6,7 +6,17 @@ import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, signIn, startHouse, streamOf } from "../../support/fixtures.ts";
 import { protocolsOn } from "../protocols.ts";
-import { asking, type Call, idsOf, permissionDenied, refusal, time, unauthenticated, uuid } from "./wire.ts";
+import {
+  newBot as addBot,
+  asking,
+  type Call,
+  idsOf,
+  permissionDenied,
+  refusal,
+  time,
+  unauthenticated,
+  uuid,
+} from "./wire.ts";
 
 const FAR = "2100-01-01T00:00:00Z";
 const NEVER = "9999-12-31T23:59:59Z";
@@ -36,12 +46,7 @@ describe.each(engines)("machine keys on %s", (engine) => {
   });
   afterAll(() => house.close());
 
-  let bots = 0;
-  const newBot = async (organizationId = cast.elsewhere.id) => {
-    bots += 1;
-    const machine = { name: "Bot" };
-    return (await ask("CreateUser", { organizationId, userId: `bot-${bots}`, machine })).id as string;
-  };
+  const newBot = (organizationId = cast.elsewhere.id) => addBot(ask, organizationId);
   const asBot = async (userId: string) => {
     const { token } = await ask("AddPersonalAccessToken", { userId, expirationDate: FAR });
     return asking(house, { token: token as string });

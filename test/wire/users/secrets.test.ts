@@ -5,7 +5,15 @@ import { refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import { type Cast, type House, signIn, startHouse, streamOf } from "../../support/fixtures.ts";
 import { protocolsOn } from "../protocols.ts";
-import { asking, type Call, permissionDenied, refusal, time, unauthenticated } from "./wire.ts";
+import {
+  newBot as addBot,
+  asking,
+  type Call,
+  permissionDenied,
+  refusal,
+  time,
+  unauthenticated,
+} from "./wire.ts";
 
 const FAR = "2100-01-01T00:00:00Z";
 const secretText = expect.stringMatching(/^gatehouse_cs_[\w-]{43}$/) as unknown as string;
@@ -27,12 +35,7 @@ describe.each(engines)("client secrets on %s", (engine) => {
   });
   afterAll(() => house.close());
 
-  let bots = 0;
-  const newBot = async (organizationId = cast.elsewhere.id) => {
-    bots += 1;
-    const machine = { name: "Bot" };
-    return (await ask("CreateUser", { organizationId, userId: `bot-${bots}`, machine })).id as string;
-  };
+  const newBot = (organizationId = cast.elsewhere.id) => addBot(ask, organizationId);
   const add = (userId: string, call: Call = ask) => call("AddSecret", { userId }) as Promise<Added>;
   const remove = (userId: string, call: Call = ask) => call("RemoveSecret", { userId });
   const hasSecret = async (userId: string, call: Call = ask) => {

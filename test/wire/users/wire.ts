@@ -323,3 +323,12 @@ export const unauthenticated: Refusal = {
   id: "AUTH-7fs1e",
   text: "Errors.Token.Invalid",
 };
+
+let bots = 0;
+
+/** Adds a service account to an organization. @returns its id */
+export async function newBot(ask: Call, organizationId: string): Promise<string> {
+  bots += 1;
+  const machine = { name: "Bot" };
+  return (await ask("CreateUser", { organizationId, userId: `bot-${bots}`, machine })).id as string;
+}
