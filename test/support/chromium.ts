@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 
 const installed = [
   process.env.CHROMIUM_PATH,
@@ -57,4 +57,30 @@ async function chromiumFromNpm(): Promise<{ executablePath: string; env: Record<
 
 async function unpacked(path: string): Promise<Buffer> {
   return promisify(brotliDecompress)(await readFile(path));
+}
+
+/** Functions a page has put into its global `pageFunctions`. */
+type Functions<F> = { [name in keyof F]: (...parameters: never[]) => unknown };
+
+/** @returns what runs one of the page's functions in the browser, and answers as it does there */
+export function pageCaller<F extends Functions<F>>(page: () => Page) {
+  return <Name extends keyof F & string>(
+    name: Name,
+    ...parameters: Parameters<F[Name]>
+  ): ReturnType<F[Name]> => {
+    // Playwright's own type of this goes too deep for the compiler.
+    const evaluate = page().evaluate.bind(page()) as unknown as (
+      script: (call: [string, unknown[]]) => unknown,
+      call: [string, unknown[]],
+    ) => unknown;
+    return evaluate(
+      ([called, given]) => {
+        const { pageFunctions } = globalThis as unknown as {
+          pageFunctions: Record<string, (...all: unknown[]) => unknown>;
+        };
+        return pageFunctions[called]!(...given);
+      },
+      [name, parameters],
+    ) as ReturnType<F[Name]>;
+  };
 }

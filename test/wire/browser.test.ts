@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import type { Browser, Page } from "playwright-core";
 import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchChromium } from "../support/chromium.ts";
+import { launchChromium, pageCaller } from "../support/chromium.ts";
 import { engines } from "../support/databases.ts";
 import { type House, PASSWORD, startHouse, WRONG_PASSWORD } from "../support/fixtures.ts";
 import type { PageFunctions, Where } from "./browser-page.ts";
@@ -48,26 +48,7 @@ describe("a page in Chromium on another origin", () => {
     site?.server.close();
   });
 
-  /** Runs a function of the page in the browser. */
-  function inPage<Name extends keyof PageFunctions>(
-    name: Name,
-    ...parameters: Parameters<PageFunctions[Name]>
-  ): ReturnType<PageFunctions[Name]> {
-    // Playwright's own type of this goes too deep for the compiler.
-    const evaluate = page.evaluate.bind(page) as unknown as (
-      script: (call: [string, unknown[]]) => unknown,
-      call: [string, unknown[]],
-    ) => unknown;
-    return evaluate(
-      ([called, given]) => {
-        const { pageFunctions } = globalThis as unknown as {
-          pageFunctions: Record<string, (...all: unknown[]) => unknown>;
-        };
-        return pageFunctions[called]!(...given);
-      },
-      [name, parameters],
-    ) as ReturnType<PageFunctions[Name]>;
-  }
+  const inPage = pageCaller<PageFunctions>(() => page);
 
   describe.each(engines)("and a server on %s", (engine) => {
     let house: House;

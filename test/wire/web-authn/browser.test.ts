@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { rolldown } from "rolldown";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { launchChromium } from "../../support/chromium.ts";
+import { launchChromium, pageCaller } from "../../support/chromium.ts";
 import { engines } from "../../support/databases.ts";
 import { type House, PASSWORD, startHouse, userRow } from "../../support/fixtures.ts";
 import { asking } from "../users/wire.ts";
@@ -63,26 +63,7 @@ describe("a page in Chromium, with an authenticator in it", () => {
   });
   afterEach(() => page.close());
 
-  /** Runs a function of the page in the browser. */
-  function inPage<Name extends keyof PageFunctions>(
-    name: Name,
-    ...parameters: Parameters<PageFunctions[Name]>
-  ): ReturnType<PageFunctions[Name]> {
-    // Playwright's own type of this goes too deep for the compiler.
-    const evaluate = page.evaluate.bind(page) as unknown as (
-      script: (call: [string, unknown[]]) => unknown,
-      call: [string, unknown[]],
-    ) => unknown;
-    return evaluate(
-      ([called, given]) => {
-        const { pageFunctions } = globalThis as unknown as {
-          pageFunctions: Record<string, (...all: unknown[]) => unknown>;
-        };
-        return pageFunctions[called]!(...given);
-      },
-      [name, parameters],
-    ) as ReturnType<PageFunctions[Name]>;
-  }
+  const inPage = pageCaller<PageFunctions>(() => page);
 
   const counters = async () => {
     const { credentials } = await devtools.send("WebAuthn.getCredentials", { authenticatorId });
