@@ -22,6 +22,9 @@ const messages = {
   "session.read_token_invalid": "permission denied",
   "session.token_invalid": "session token is invalid",
   "session.token_required": "the session's current token is required",
+  "session.filter_address_invalid": "filter.addresses: not an IP address or a network in CIDR notation",
+  "session.filter_not_indexed":
+    "filter: factors and metadata have no index; add ids, users, organizations, creators, fingerprints, addresses, or both ends of the creation",
   "session.lifetime_not_positive": "lifetime must be positive",
   "session.user_change": "user change not possible",
   "session.user_not_found": "user could not be found",

@@ -14,6 +14,8 @@ export type Caller = {
   memberships: readonly StoredMembership[];
   /** Fingerprint of the user agent the caller signed in with, where the credential says so. */
   agentId?: string;
+  /** The session whose token the caller came with. */
+  sessionId?: string;
 };
 
 /**

@@ -1,3 +1,4 @@
+import type { Concurrency } from "../storage/instance-settings.ts";
 import type { DeliveryProviderEvent } from "./delivery-providers.ts";
 import type { SettingsEvent } from "./settings/events.ts";
 
@@ -12,7 +13,11 @@ export type OrganizationEvent =
   /** From now on the organization's own limit applies, not the instance's. 0: never lock. */
   | { type: "org.policy.lockout.added"; payload: LockoutLimits }
   | { type: "org.policy.lockout.changed"; payload: LockoutLimits }
-  | { type: "org.policy.lockout.removed"; payload: Record<string, never> };
+  | { type: "org.policy.lockout.removed"; payload: Record<string, never> }
+  /** From now on the organization's own limit of sessions per user applies, not the instance's. */
+  | { type: "org.session.concurrency.set"; payload: Concurrency }
+  | { type: "org.session.concurrency.removed"; payload: Record<string, never> }
+  | { type: "org.removed"; payload: Record<string, never> };
 
 /** Every event of the instance: the one everything else belongs to. */
 export type InstanceEvent =

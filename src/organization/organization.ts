@@ -16,6 +16,7 @@ export const organizationAggregate: Aggregate<OrganizationState, OrganizationEve
     primaryDomain: "",
     maxPasswordAttempts: null,
     maxOtpAttempts: null,
+    concurrency: null,
     createdAt: new Date(0),
     changedAt: new Date(0),
   }),
@@ -45,6 +46,12 @@ function effect(event: Recorded<OrganizationEvent>): Partial<OrganizationState> 
       };
     case "org.policy.lockout.removed":
       return { maxPasswordAttempts: null, maxOtpAttempts: null };
+    case "org.session.concurrency.set":
+      return { concurrency: event.payload };
+    case "org.session.concurrency.removed":
+      return { concurrency: null };
+    case "org.removed":
+      return { status: "removed", nameKey: null };
     case "org.member.added":
     case "org.member.changed":
     case "org.member.removed":

@@ -4,10 +4,13 @@ import { notificationAggregate } from "../notification/notification.ts";
 import type { InstanceEvent, OrganizationEvent } from "../organization/events.ts";
 import { instanceAggregate } from "../organization/instance.ts";
 import { organizationAggregate } from "../organization/organization.ts";
+import { endingAggregate } from "../session/ending/ending.ts";
 import { sessionAggregate } from "../session/session.ts";
 import type { Recorded } from "../storage/aggregate.ts";
 import type { Projection, Projections, SideWrite } from "../storage/projection.ts";
 import {
+  type EndReason,
+  endingTable,
   INSTANCE_RESOURCE,
   identityProviderTable,
   idpIntentTable,
@@ -19,6 +22,7 @@ import {
   organizationTable,
   personalAccessTokenTable,
   sessionTable,
+  userEndingTable,
   userTable,
 } from "../storage/tables.ts";
 import type { UserEvent } from "../user/events.ts";
@@ -31,10 +35,17 @@ const session: Projection = {
   sideWrites: () => [],
 };
 
+const ending: Projection = {
+  aggregate: endingAggregate,
+  table: endingTable,
+  sideTables: [],
+  sideWrites: () => [],
+};
+
 const user: Projection = {
   aggregate: userAggregate,
   table: userTable,
-  sideTables: [personalAccessTokenTable, machineKeyTable, idpLinkTable],
+  sideTables: [personalAccessTokenTable, machineKeyTable, idpLinkTable, userEndingTable],
   sideWrites: (userId, event, state) =>
     userWrites(userId, event as Recorded<UserEvent>, state as unknown as UserState),
 };
@@ -77,6 +88,7 @@ const instance: Projection = {
 /** Every kind of aggregate and the rows it becomes; the order is the one rows are locked in. */
 export const projections: Projections = {
   session,
+  ending,
   user,
   idp,
   idpintent,
@@ -85,8 +97,15 @@ export const projections: Projections = {
   instance,
 };
 
-function userWrites(userId: string, event: Recorded<UserEvent>, { organizationId }: UserState): SideWrite[] {
+function userWrites(userId: string, event: Recorded<UserEvent>, state: UserState): SideWrite[] {
+  const { organizationId } = state;
   switch (event.type) {
+    case "user.locked":
+      return [sessionsEnded("user_locked")];
+    case "user.deactivated":
+      return [sessionsEnded("user_deactivated")];
+    case "user.sessions.ended":
+      return [sessionsEnded(event.payload.reason)];
     case "user.pat.added": {
       const { tokenId: id, digest, expiration } = event.payload;
       const [expiresAt, createdAt] = [dateOrNull(expiration), event.createdAt];
@@ -112,12 +131,22 @@ function userWrites(userId: string, event: Recorded<UserEvent>, { organizationId
       return [{ table: idpLinkTable, drop: { userId, idpId, externalUserId } }];
     }
     case "user.removed":
-      return [personalAccessTokenTable, machineKeyTable, idpLinkTable].map((table) => ({
-        table,
-        drop: { userId },
-      }));
+      return [
+        ...[personalAccessTokenTable, machineKeyTable, idpLinkTable].map((table) => ({
+          table,
+          drop: { userId },
+        })),
+        sessionsEnded(event.payload.organizationRemoved ? "organization_removed" : "user_deleted"),
+      ];
     default:
       return [];
+  }
+
+  // An append has one such act at most, so the epoch before it is the one before the state's.
+  function sessionsEnded(reason: EndReason): SideWrite {
+    const { actorId, sequence, createdAt: endedAt } = event;
+    const put = { userId, epoch: state.sessionEpoch - 1, reason, actorId, endedAt, sequence };
+    return { table: userEndingTable, put };
   }
 }
 

@@ -2,6 +2,7 @@ import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
+import type { RunningEnding } from "../storage/session-repository.ts";
 import type { UserState } from "../user/user.ts";
 import {
   type ChallengeAnswers,
@@ -39,6 +40,7 @@ const MAX_LIFETIME_MS = 2 ** 63 / 1e6;
  * Applies one request to a session: checks, challenges, metadata, lifetime, then a new token, stored as one append.
  * A failed check stores the user's failed attempt, and nothing else.
  * @param first events that precede the checks' (`session.added`)
+ * @param endings the running bulk endings, none of which reaches the session
  * @throws DomainError the first refusal; ConflictError if the session or its user moved on meanwhile
  */
 export async function changeSession(
@@ -48,6 +50,7 @@ export async function changeSession(
   first: SessionEvent[],
   changes: SessionChanges,
   verifications: Verifications,
+  endings: readonly RunningEnding[] = [],
 ): Promise<ChangedSession> {
   const { events, tokens, instanceId } = dependencies;
   checkChallengeRequests(changes.challenges);
@@ -77,7 +80,8 @@ export async function changeSession(
   if (effective.length === 0) return { details: detailsOf(session, instanceId), challenges };
 
   const { token, digest } = tokens.issue(session.id);
-  effective.push({ type: "session.token.set", payload: { tokenDigest: digest } });
+  const spared = endings.length === 0 ? {} : { spared: endings.map(({ id }) => id) };
+  effective.push({ type: "session.token.set", payload: { tokenDigest: digest, ...spared } });
   const sessionChange = change(sessionAggregate, session, effective, caller.userId);
   const appendedAt = await events.append([sessionChange, ...checked.others, ...challenged.others]);
   return { details: detailsOf(sessionChange.state, instanceId, appendedAt), token, challenges };

@@ -3,7 +3,9 @@ import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { SessionRecord } from "../storage/session-repository.ts";
+import type { Entitlement } from "../storage/tables.ts";
 import type { SessionDependencies } from "./dependencies.ts";
+import { type OverdueEnding, overdueEnding, userEndingOf } from "./ending/overdue.ts";
 import type { SessionEvent } from "./events.ts";
 import { mayEnd } from "./permissions.ts";
 import { type SessionState, sessionAggregate } from "./session.ts";
@@ -24,17 +26,31 @@ export function deleteSession(
   const { events, sessions, instanceId } = dependencies;
   return events.decide(command.sessionId, async () => {
     const record = await sessions.find(command.sessionId);
-    const session = authorized(dependencies, caller, command, record);
-    const ending = decideDelete(session);
+    const { session, entitlement } = authorized(dependencies, caller, command, record);
+    const overdue = overdueEnding(record!, await userEndingOf(sessions, record!));
+    const ending = decideDelete(session, overdue, entitlement);
     if (ending.length === 0) return detailsOf(session, instanceId);
-    const ended = change(sessionAggregate, session, ending, caller.userId);
+    const ended = change(sessionAggregate, session, ending, overdue?.actorId ?? caller.userId);
     return detailsOf(ended.state, instanceId, await events.append([ended]));
   });
 }
 
-// Ending what has ended is no error: the caller wanted it gone, and it is. An expired session can still be ended.
-export function decideDelete(session: SessionState): SessionEvent[] {
-  return session.status === "active" ? [{ type: "session.terminated", payload: {} }] : [];
+/**
+ * Ending what has ended is no error: the caller wanted it gone, and it is. What ended it before stays the reason; an
+ * expired session leaves the view.
+ */
+export function decideDelete(
+  session: SessionState,
+  overdue: OverdueEnding | undefined,
+  entitlement: Entitlement,
+): SessionEvent[] {
+  const dismissed = { type: "session.dismissed", payload: {} } as const;
+  if (session.status === "expired") return [dismissed];
+  if (session.status !== "active") return [];
+  if (overdue === undefined) return [{ type: "session.terminated", payload: { entitlement } }];
+  return overdue.ending.reason === "expired" && overdue.events.length === 1
+    ? [...overdue.events, dismissed]
+    : overdue.events;
 }
 
 function authorized(
@@ -42,14 +58,15 @@ function authorized(
   caller: Caller,
   { token }: DeleteSession,
   record: SessionRecord | undefined,
-): SessionState {
+): { session: SessionState; entitlement: Entitlement } {
   if (token) {
     const genuine = tokens.read(token);
     if (!record || !genuine || !isCurrent(genuine, record.session))
       throw new DomainError("session.token_invalid");
-    return record.session;
+    return { session: record.session, entitlement: "token" };
   }
   if (!mayEnd(caller, record?.session)) throw new DomainError("auth.permission_denied");
   if (!record) throw new DomainError("session.not_found");
-  return record.session;
+  const { session } = record;
+  return { session, entitlement: session.userId === caller.userId ? "own" : "permission" };
 }

@@ -1,4 +1,6 @@
-import type { SessionUserAgent } from "../storage/tables.ts";
+import type { SessionFactor } from "../storage/session-filter.ts";
+import type { EndReason, Entitlement, SessionUserAgent } from "../storage/tables.ts";
+import type { SessionSummary } from "./summary.ts";
 
 /**
  * Every event of a session, under the names existing tools know. `checkedAt` is ISO 8601 by the application's clock,
@@ -21,7 +23,7 @@ export type SessionEvent =
   /** The password was right. `passwordEpoch`: which of the user's passwords it was. */
   | { type: "session.password.checked"; payload: { checkedAt: string; passwordEpoch: number } }
   /** An identity provider vouched for the user. */
-  | { type: "session.intent.checked"; payload: { checkedAt: string } }
+  | { type: "session.intent.checked"; payload: { checkedAt: string; idpId?: string } }
   /** Binary values base64url. `userVerification`: 1 required, 2 preferred, 3 discouraged. */
   | {
       type: "session.webAuthN.challenged";
@@ -34,7 +36,10 @@ export type SessionEvent =
         expiresAt: string;
       };
     }
-  | { type: "session.webAuthN.checked"; payload: { checkedAt: string; userVerified?: true } }
+  | {
+      type: "session.webAuthN.checked";
+      payload: { checkedAt: string; userVerified?: true; credentialId?: string };
+    }
   | { type: "session.totp.checked"; payload: { checkedAt: string } }
   /** `code` is encrypted, or null where a provider makes it; then `challengeId` tells this challenge from others. */
   | {
@@ -54,10 +59,29 @@ export type SessionEvent =
   | { type: "session.otp.email.sent"; payload: Record<string, never> }
   | { type: "session.otp.email.checked"; payload: { checkedAt: string } }
   | { type: "session.recoveryCode.checked"; payload: { checkedAt: string } }
-  /** Last event of every effective change: from here on only this token counts. */
-  | { type: "session.token.set"; payload: { tokenDigest: string } }
+  /**
+   * Last event of every effective change: from here on only this token counts. `spared`: the bulk endings that were
+   * running and did not reach the session, which what it has become can't change any more.
+   */
+  | { type: "session.token.set"; payload: { tokenDigest: string; spared?: string[] } }
   /** The whole resulting map, values in standard base64. */
   | { type: "session.metadata.set"; payload: { metadata: Record<string, string> } }
   /** The session expires this long after the event. */
   | { type: "session.lifetime.set"; payload: { lifetime: number } }
-  | { type: "session.terminated"; payload: Record<string, never> };
+  /** The session ends if it goes unused for this long; null: it may. */
+  | { type: "session.idle_lifetime.set"; payload: { idleLifetime: number | null } }
+  /** Noted in steps, and only where going unused ends the session. */
+  | { type: "session.used"; payload: Record<string, never> }
+  /** The user's other sessions were ended; this one goes on, without what the same act made untrue. */
+  | { type: "session.kept"; payload: { userEpoch: number; dropped: SessionFactor[] } }
+  /** Ended by an act. Without a reason: by DeleteSession. `endedAt`: when it took effect, if that was before this event. */
+  | {
+      type: "session.terminated";
+      payload: { reason?: EndReason; entitlement?: Entitlement; operationId?: string; endedAt?: string };
+    }
+  /** Ended by time. It is still shown. */
+  | { type: "session.expired"; payload: Record<string, never> }
+  /** An expired session is shown no longer. */
+  | { type: "session.dismissed"; payload: Record<string, never> }
+  /** All that is left of an ended session's events. */
+  | { type: "session.summarized"; payload: SessionSummary };

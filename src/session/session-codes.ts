@@ -11,7 +11,7 @@ type SessionSubject = Extract<MessageSubject, { type: "session" }>;
 export function sessionCodes({ sessions }: { sessions: SessionRepository }): CodeHolder<SessionSubject> {
   const openCode = async ({ id, part }: SessionSubject): Promise<StoredCode | undefined> => {
     const record = await sessions.find(id);
-    if (!record || standing(record.session, record.user, record.now) !== "active") return undefined;
+    if (!record || standing(record) !== "active") return undefined;
     const { otpSms, otpEmail } = record.session.challenges;
     const challenge = part === "otp_sms" ? otpSms : otpEmail;
     return challenge && codeOf(challenge);

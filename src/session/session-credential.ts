@@ -25,8 +25,8 @@ export async function callerOfSession(
   if (!token) throw new DomainError("auth.token_invalid");
   const record = await sessions.find(token.sessionId);
   if (!record) throw new DomainError("auth.session_not_found");
-  const { session, user, now } = record;
-  const stands = standing(session, user, now);
+  const { session, user } = record;
+  const stands = standing(record);
   if (stands === "ended") throw new DomainError("auth.session_not_found");
   if (!isCurrent(token, session)) throw new DomainError("auth.session_token_stale");
   if (stands === "expired") throw new DomainError("auth.session_expired");
@@ -41,5 +41,6 @@ export async function callerOfSession(
     organizationId,
     contextOrganizationId: organizationId,
     memberships: bearer.memberships,
+    sessionId: session.id,
   };
 }

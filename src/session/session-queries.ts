@@ -22,7 +22,7 @@ export async function getSession(
   { sessionId, token }: GetSession,
 ): Promise<SessionRecord> {
   const record = await sessions.find(sessionId);
-  const readable = record !== undefined && standing(record.session, record.user, record.now) !== "ended";
+  const readable = record !== undefined && standing(record) !== "ended";
   if (token) {
     const genuine = tokens.read(token);
     if (readable && genuine && isCurrent(genuine, record.session)) return record;

@@ -1,7 +1,10 @@
 import { type Aggregate, evolveBy, type Recorded } from "../storage/aggregate.ts";
-import type { SessionUser } from "../storage/session-repository.ts";
+import type { SessionFactor } from "../storage/session-filter.ts";
+import type { SessionRecord, SessionUser } from "../storage/session-repository.ts";
 import type { SessionChallenges, SessionRow, UserVerification } from "../storage/tables.ts";
+import { reaches } from "./ending/reach.ts";
 import type { SessionEvent } from "./events.ts";
+import { restored } from "./summary.ts";
 
 /** The folded state of a session; it is the session's row. */
 export type SessionState = SessionRow;
@@ -22,7 +25,14 @@ export function initialSession(id: string): SessionState {
     fingerprintId: null,
     userAgent: null,
     tokenDigest: null,
+    lifetimeEndsAt: null,
+    idleLifetime: null,
+    idleEndsAt: null,
     expiresAt: null,
+    lastUsedAt: new Date(0),
+    ending: null,
+    endedAt: null,
+    spared: null,
     createdAt: new Date(0),
     changedAt: new Date(0),
   };
@@ -36,18 +46,18 @@ export const sessionAggregate: Aggregate<SessionState, SessionEvent> = {
 
 /**
  * How a session stands right now.
- * - `ended`: by an act, its own or one on its user (lock, deactivation, removal); gone for reads, dead for writes
+ * - `ended`: by an act, its own, one on its user or one on many; gone for reads, dead for writes
  * - `expired`: past its lifetime; still readable and listed, no credential and no longer changed
  */
 export type Standing = "active" | "expired" | "ended";
 
-/**
- * @param user the session's user as of the same read; null if it has none
- * @param now the database's clock; expired is only what lies strictly before it (spec session-api §14)
- */
-export function standing(session: SessionState, user: SessionUser | null, now: Date): Standing {
-  if (session.status !== "active") return "ended";
+/** Everything of one read. Expired is only what lies strictly before its `now` (spec session-api §14). */
+export function standing({ session, user, now, endings }: SessionRecord): Standing {
+  const { status } = session;
+  if (status !== "active" && status !== "expired") return "ended";
   if (session.userId !== null && session.userEpoch !== user?.sessionEpoch) return "ended";
+  if (status === "expired") return "expired";
+  if (endings.some((ending) => reaches(ending, session, user))) return "ended";
   return session.expiresAt !== null && session.expiresAt < now ? "expired" : "active";
 }
 
@@ -67,6 +77,7 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
         fingerprintId: fingerprint_id ?? null,
         userAgent: event.payload.user_agent ? userAgent : null,
         createdAt: event.createdAt,
+        lastUsedAt: event.createdAt,
       };
     }
     case "session.user.checked": {
@@ -100,8 +111,8 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
       });
     }
     case "session.webAuthN.checked": {
-      const { checkedAt, userVerified = false } = event.payload;
-      return proven(state, "webAuthN", { checkedAt, userVerified });
+      const { userVerified = false, ...check } = event.payload;
+      return proven(state, "webAuthN", { ...check, userVerified });
     }
     case "session.totp.checked":
       return proven(state, "totp", event.payload);
@@ -127,16 +138,70 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
     case "session.recoveryCode.checked":
       return proven(state, "recoveryCode", event.payload);
     case "session.token.set":
-      return { tokenDigest: event.payload.tokenDigest };
+      return {
+        ...used(state, event.createdAt),
+        tokenDigest: event.payload.tokenDigest,
+        spared: event.payload.spared ?? null,
+      };
     case "session.metadata.set":
       return { metadata: event.payload.metadata };
     case "session.lifetime.set":
-      return { expiresAt: new Date(event.createdAt.getTime() + event.payload.lifetime) };
-    case "session.terminated":
+      return expiring({ ...state, lifetimeEndsAt: later(event.createdAt, event.payload.lifetime) });
+    case "session.idle_lifetime.set":
+      return used({ ...state, idleLifetime: event.payload.idleLifetime }, event.createdAt);
+    case "session.used":
+      return used(state, event.createdAt);
+    case "session.kept": {
+      const { userEpoch, dropped } = event.payload;
+      const kept = Object.entries(state.factors).filter(
+        ([factor]) => !dropped.includes(factor as SessionFactor),
+      );
+      return { userEpoch, factors: Object.fromEntries(kept) };
+    }
+    case "session.terminated": {
+      const { reason = "terminated", endedAt, ...more } = event.payload;
+      return {
+        ...over,
+        status: "terminated",
+        ending: { reason, actorId: event.actorId, ...more },
+        endedAt: endedAt === undefined ? event.createdAt : new Date(endedAt),
+      };
+    }
+    case "session.expired":
+      return {
+        ...over,
+        status: "expired",
+        ending: { reason: "expired", actorId: null },
+        endedAt: state.expiresAt,
+      };
+    case "session.dismissed":
       return { status: "terminated" };
+    case "session.summarized":
+      return restored(event.payload);
     default:
       return event satisfies never;
   }
+}
+
+/** Nothing is waited for any more. */
+const over = { challenges: {}, spared: null };
+
+function later(time: Date, ms: number): Date {
+  return new Date(time.getTime() + ms);
+}
+
+/** The session was used: whatever ends it for not being used begins anew. */
+function used(state: SessionState, at: Date): Partial<SessionState> {
+  const { idleLifetime } = state;
+  const idleEndsAt = idleLifetime === null ? null : later(at, idleLifetime);
+  return { ...expiring({ ...state, idleEndsAt }), idleLifetime, idleEndsAt, lastUsedAt: at };
+}
+
+/** What the database computes of the row; before the append one of the two may be relative to it and not compare. */
+function expiring({ lifetimeEndsAt, idleEndsAt }: SessionState): Partial<SessionState> {
+  const ends = [lifetimeEndsAt, idleEndsAt].filter((end) => end !== null);
+  const expiresAt = ends.length === 0 ? null : new Date(Math.min(...ends.map((end) => end.getTime())));
+  return { lifetimeEndsAt, expiresAt };
 }
 
 /** By their numbers in the events. */

@@ -27,15 +27,15 @@ export async function setSession(
     const record = await dependencies.sessions.find(command.sessionId);
     if (!mayChange(caller, record?.session)) throw new DomainError("auth.permission_denied");
     if (record === undefined) throw new DomainError("session.not_found");
-    const { session, user, now } = record;
+    const { session, endings } = record;
     if (dependencies.setSessionProof === "token") {
       const token = dependencies.tokens.read(command.token);
       if (!token || !isCurrent(token, session)) throw new DomainError("session.token_required");
     }
-    const stands = standing(session, user, now);
+    const stands = standing(record);
     if (stands === "ended") throw new DomainError("session.terminated");
     if (stands === "expired") throw new DomainError("session.expired");
-    return changeSession(dependencies, caller, session, [], command, verifications);
+    return changeSession(dependencies, caller, session, [], command, verifications, endings);
   };
   const contended = await contendedAggregate(dependencies, command);
   return heldBack(dependencies.delay, () =>

@@ -8,7 +8,15 @@ export type Recorded<E extends DomainEvent = DomainEvent> = E & {
   actorId: string;
 };
 
-export type AggregateType = "session" | "user" | "idp" | "idpintent" | "notification" | "org" | "instance";
+export type AggregateType =
+  | "session"
+  | "ending"
+  | "user"
+  | "idp"
+  | "idpintent"
+  | "notification"
+  | "org"
+  | "instance";
 
 /** What every folded state has: its id and the sequence of the last event in it (0 = nothing happened yet). */
 export type AggregateState = { id: string; sequence: number };

@@ -45,12 +45,25 @@ export function appendStatement(units: readonly AppendUnit[], projections: Proje
         locked.map(({ change }) => change.expectedSequence),
         "bigint",
       )}) AS a(unit, id, expected)`;
+      const { frozen } = table;
       parts.push(
-        `locked_${type} AS MATERIALIZED (SELECT r.id, r.sequence FROM ${table.name} r WHERE r.id = ANY(${ids}) ORDER BY r.id FOR NO KEY UPDATE)`,
+        `locked_${type} AS MATERIALIZED (SELECT r.id, r.sequence${frozen ? `, (${frozen.when}) IS TRUE AS frozen` : ""} FROM ${table.name} r WHERE r.id = ANY(${ids}) ORDER BY r.id FOR NO KEY UPDATE)`,
       );
       refusals.push(
         `SELECT a.unit FROM ${asked} LEFT JOIN locked_${type} l ON l.id = a.id WHERE coalesce(l.sequence, 0) <> a.expected`,
       );
+      if (frozen) {
+        const held = locked.filter(({ change }) => !frozen.exempt(change.state as unknown as Row));
+        refusals.push(
+          `SELECT a.unit FROM unnest(${array(
+            held.map(({ unit }) => unit),
+            "int",
+          )}, ${array(
+            held.map(({ change }) => change.id),
+            "text",
+          )}) AS a(unit, id) JOIN locked_${type} l ON l.id = a.id WHERE l.frozen`,
+        );
+      }
     }
     const changed = ofType.filter(({ change }) => change.events.length > 0);
     const rows = (first: boolean) =>

@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely } from "kysely";
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { DomainError, type ErrorSlug } from "../errors.ts";
 import type { AggregateType, Change, Recorded } from "./aggregate.ts";
 import { type AppendResult, type AppendUnit, appendStatement } from "./append-statement.ts";
@@ -97,6 +97,21 @@ export class EventRepository {
       }
       throw new DomainError("storage.conflict");
     });
+  }
+
+  /**
+   * Appends units in a transaction of the caller's, which holds the rows they were decided on.
+   * @throws ConflictError if any of them is refused; the transaction is to be rolled back then
+   */
+  async appendWithin(trx: Transaction<Database>, units: readonly AppendUnit[]): Promise<Date> {
+    if (units.length === 0) throw new RangeError("nothing to append");
+    const { sql, parameters } = appendStatement(units, this.#projections);
+    const { rows } = await trx
+      .withoutPlugins()
+      .executeQuery<AppendResult>(CompiledQuery.raw(named(sql), parameters));
+    const { at, refused } = rows[0]!;
+    if (refused) throw new ConflictError("the aggregate has moved on");
+    return at;
   }
 
   /** The events of one aggregate, oldest first. */

@@ -45,11 +45,29 @@ export type SecretGenerator = {
   symbols: boolean;
 };
 
+/** Which of a user's sessions an act ends: all but the one it was done with, all, or none. */
+export type SessionsAffected = "others" | "all" | "none";
+
+/** How many live sessions a user may have, and what becomes of one too many. 0: any number. */
+export type Concurrency = { maxSessionsPerUser: number; policy: "refuse" | "end_oldest" };
+
+/** How long sessions live, how many a user may have, and what becomes of ended ones. Milliseconds; null: no limit. */
+export type SessionSettings = {
+  maxLifetimeMs: number | null;
+  idleLifetimeMs: number | null;
+  concurrency: Concurrency;
+  onPasswordChange: SessionsAffected;
+  onFactorRemoval: SessionsAffected;
+  /** Days after the ending; 0: never. */
+  retention: { foldAfterDays: number; removeAfterDays: number };
+};
+
 /** What differs from the defaults of a fresh instance. Factors are numbers of `zitadel.policy.v1`. */
 export type InstanceSettings = {
   passwordComplexity?: PasswordComplexity;
   passwordAge?: PasswordAge;
   login?: LoginRules;
+  session?: SessionSettings;
   secondFactors?: number[];
   multiFactors?: number[];
   /** The identity providers people may sign in with. */

@@ -6,6 +6,7 @@ import * as sessions from "./migrations/0002-sessions.ts";
 import * as users from "./migrations/0003-users.ts";
 import * as organizations from "./migrations/0004-organizations.ts";
 import * as factors from "./migrations/0005-factors.ts";
+import * as endings from "./migrations/0006-endings.ts";
 import type { Database } from "./tables.ts";
 
 /** In the order they run; released ones are never edited, new ones go to the end. */
@@ -15,6 +16,7 @@ const migrations: Record<string, Migration> = {
   "0003-users": users,
   "0004-organizations": organizations,
   "0005-factors": factors,
+  "0006-endings": endings,
 };
 
 /**

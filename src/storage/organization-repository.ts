@@ -1,6 +1,8 @@
-import { type Kysely, type SqlBool, sql } from "kysely";
+import { CompiledQuery, type Kysely, type SqlBool, sql } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
 import { allOf, inSql, type Sql, type TextMatch, textSql } from "./conditions.ts";
+import type { Concurrency, SessionSettings } from "./instance-settings.ts";
+import { KEYS, named } from "./named-statements.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
 import type { Database, IdentityProviderRow, InstanceRow, MembershipRow, OrganizationRow } from "./tables.ts";
 
@@ -24,11 +26,18 @@ export type OrganizationSearch = PageRange & {
 /** Wrong answers in a row that lock a user, for passwords and for each of the other factors that count; 0 = never. */
 export type LockoutLimits = { maxPasswordAttempts: number; maxOtpAttempts: number };
 
+/** The instance's session settings if they were changed, and an organization's own limit if it has one. */
+export type StoredSessionSettings = { session: SessionSettings | null; concurrency: Concurrency | null };
+
+const bySessionSettings = named(`SELECT k.key, i.settings->'session' AS session, o.concurrency
+FROM unnest(${KEYS}) AS k(key) CROSS JOIN instances i LEFT JOIN organizations o ON o.id = k.key`);
+
 /** Organizations, the instance, and who administers what. */
 export class OrganizationRepository {
   readonly #db: Kysely<Database>;
   /** Every key is the one instance: whoever asks at the same time shares the query. */
   readonly #instance: BatchLoader<"instance", InstanceRow>;
+  readonly #sessionSettings: BatchLoader<string, StoredSessionSettings>;
 
   constructor(db: Kysely<Database>) {
     this.#db = db;
@@ -36,11 +45,22 @@ export class OrganizationRepository {
       const row = await db.selectFrom("instances").selectAll().executeTakeFirst();
       return new Map(row ? [["instance", row]] : []);
     });
+    this.#sessionSettings = new BatchLoader<string, StoredSessionSettings>(async (ids) => {
+      const { rows } = await db
+        .withoutPlugins()
+        .executeQuery<StoredSessionSettings & { key: string }>(CompiledQuery.raw(bySessionSettings, [ids]));
+      return new Map(rows.map((row) => [row.key, row]));
+    });
   }
 
   /** @returns the folded state, undefined if no event was ever stored */
   find(id: string): Promise<OrganizationRow | undefined> {
     return this.#db.selectFrom("organizations").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** @param organizationId that of no organization: the instance's only */
+  async sessionSettings(organizationId: string): Promise<StoredSessionSettings> {
+    return (await this.#sessionSettings.load(organizationId))!;
   }
 
   /** @returns the organization this domain belongs to; of several the oldest */

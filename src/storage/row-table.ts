@@ -11,6 +11,10 @@ export type RowTable = {
   keyColumns: number;
   /** Columns a later put of the same key leaves as they are. */
   insertOnly?: readonly string[];
+  /** Columns the database computes of the others: read, never written. */
+  computed?: readonly string[];
+  /** Stored rows that an append must leave as they are: SQL on `r`; and the new rows that may come all the same. */
+  frozen?: { when: string; exempt(row: Row): boolean };
 };
 
 /** A row as the domain sees it: camelCase fields, `Date` for times, plain values for `jsonb`. */
@@ -23,5 +27,6 @@ export function fieldName(column: string): string {
 
 /** `s.id AS "id", s.user_id AS "userId", …`: a select list that yields rows in the domain's shape. */
 export function selectList(table: RowTable, alias: string): string {
-  return table.columns.map(([name]) => `${alias}.${name} AS "${fieldName(name)}"`).join(", ");
+  const names = [...table.columns.map(([name]) => name), ...(table.computed ?? [])];
+  return names.map((name) => `${alias}.${name} AS "${fieldName(name)}"`).join(", ");
 }

@@ -4,7 +4,15 @@ import { allOf, type Comparison, inSql, type Sql, timeSql } from "./conditions.t
 import { KEYS, named } from "./named-statements.ts";
 import { type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
-import { type Database, type SessionRow, sessionTable, type UserStatus } from "./tables.ts";
+import { reachedSql } from "./session-filter-sql.ts";
+import {
+  type Database,
+  type EndingRow,
+  type SessionRow,
+  sessionTable,
+  type UserEndingRow,
+  type UserStatus,
+} from "./tables.ts";
 
 /** What a session shows of its user, and what the user's state does to it. */
 export type SessionUser = {
@@ -21,7 +29,12 @@ export type SessionRecord = {
   user: SessionUser | null;
   /** The database's clock at the read. */
   now: Date;
+  /** The bulk endings that were running. */
+  endings: readonly RunningEnding[];
 };
+
+/** A bulk ending whose sessions do not all have their event yet. */
+export type RunningEnding = Pick<EndingRow, "id" | "filter" | "actorId" | "createdAt">;
 
 /** One condition of a list; all of them must hold. */
 export type SessionFilter =
@@ -48,18 +61,22 @@ type FlatRecord = SessionRow & {
   userLoginName: string;
   userDisplayName: string | null;
   now: Date;
+  endingIds: string[] | null;
 };
 
 const userColumns = `u.status AS "userStatus", u.session_epoch AS "userSessionEpoch", u.password_epoch AS "userPasswordEpoch",
 u.username AS "userLoginName", u.display_name AS "userDisplayName"`;
 
-const byIds = named(`SELECT ${selectList(sessionTable, "s")}, ${userColumns}, clock_timestamp() AS now
+const byIds = named(`SELECT ${selectList(sessionTable, "s")}, ${userColumns}, clock_timestamp() AS now,
+(SELECT array_agg(e.id) FROM endings e WHERE e.status = 'running') AS "endingIds"
 FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ANY(${KEYS})`);
 
 /** The session read model. Reads see every acknowledged write: there is no cache and no replica. */
 export class SessionRepository {
   readonly #db: Kysely<Database>;
   readonly #records: BatchLoader<string, SessionRecord>;
+  /** What the running bulk endings say. Which of them are running is asked anew each time; what they say never changes. */
+  #known = new Map<string, RunningEnding>();
 
   constructor(db: Kysely<Database>, { lanes = 2 }: { lanes?: number } = {}) {
     this.#db = db;
@@ -67,10 +84,22 @@ export class SessionRepository {
     this.#records = new BatchLoader(
       async (ids) => {
         const { rows } = await raw.executeQuery<FlatRecord>(CompiledQuery.raw(byIds, [ids]));
-        return new Map(rows.map((row) => [row.id, nest(row)]));
+        const endings = await this.#endings(rows[0]?.endingIds ?? []);
+        return new Map(rows.map((row) => [row.id, nest(row, endings)]));
       },
       { lanes },
     );
+  }
+
+  async #endings(ids: readonly string[]): Promise<readonly RunningEnding[]> {
+    if (ids.length === 0) return [];
+    const known = this.#known;
+    const unknown = ids.filter((id) => !known.has(id));
+    const found =
+      unknown.length === 0 ? [] : await this.#selectEndings().where("id", "in", unknown).execute();
+    const running = [...known.values()].filter(({ id }) => ids.includes(id)).concat(found);
+    if (found.length > 0) this.#known = new Map(running.map((ending) => [ending.id, ending]));
+    return running;
   }
 
   /** @returns the session as stored, ended ones too; undefined if there never was one of that id */
@@ -78,11 +107,31 @@ export class SessionRepository {
     return this.#records.load(id);
   }
 
+  /** The bulk endings that are running right now. */
+  runningEndings(): Promise<RunningEnding[]> {
+    return this.#selectEndings().where("status", "=", "running").orderBy("createdAt").orderBy("id").execute();
+  }
+
+  #selectEndings() {
+    return this.#db.selectFrom("endings").select(["id", "filter", "actorId", "createdAt"]);
+  }
+
+  /** @returns the act on the user that ended the sessions of this epoch */
+  userEnding(userId: string, epoch: number): Promise<UserEndingRow | undefined> {
+    return this.#db
+      .selectFrom("userEndings")
+      .selectAll()
+      .where("userId", "=", userId)
+      .where("epoch", "=", epoch)
+      .executeTakeFirst() as Promise<UserEndingRow | undefined>;
+  }
+
   /**
    * A page of sessions that have not ended, expired ones included, ordered by creation date and id, with the exact
    * number of all matches. Count and page come from one statement.
    */
   async search({ filters, visibility, ...range }: SessionSearch): Promise<SessionPage> {
+    const endings = await this.runningEndings();
     const { rows, total, now } = await selectPage<FlatRecord>(
       this.#db,
       {
@@ -90,7 +139,9 @@ export class SessionRepository {
           u.password_epoch AS user_password_epoch, u.username AS user_login_name, u.display_name AS user_display_name`,
         from: sql`sessions s LEFT JOIN users u ON u.id = s.user_id`,
         where: allOf([
-          sql<SqlBool>`s.status = 'active' AND (s.user_id IS NULL OR s.user_epoch = u.session_epoch)`,
+          sql<SqlBool>`NOT s.is_archived AND s.status IN ('active', 'expired')`,
+          sql<SqlBool>`(s.user_id IS NULL OR s.user_epoch = u.session_epoch)`,
+          ...endings.map((ending) => sql<SqlBool>`${reachedSql(ending)} IS NOT TRUE`),
           visibleSql(visibility),
           ...filters.map(filterSql),
         ]),
@@ -98,7 +149,7 @@ export class SessionRepository {
       },
       range,
     );
-    return { records: rows.map((row) => nest({ ...row, now })), total, now };
+    return { records: rows.map((row) => nest({ ...row, now, endingIds: null }, endings)), total, now };
   }
 }
 
@@ -131,12 +182,13 @@ function filterSql(filter: SessionFilter): Sql {
   }
 }
 
-function nest(row: FlatRecord): SessionRecord {
-  const { userStatus, userSessionEpoch, userPasswordEpoch, userLoginName, userDisplayName, now, ...session } =
-    row;
+function nest(row: FlatRecord, endings: readonly RunningEnding[]): SessionRecord {
+  const { userStatus, userSessionEpoch, userPasswordEpoch, userLoginName, userDisplayName, ...rest } = row;
+  const { now, endingIds: _, ...session } = rest;
   return {
     session,
     now,
+    endings,
     user:
       userStatus === null
         ? null

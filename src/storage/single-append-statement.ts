@@ -14,13 +14,14 @@ const texts = new Map<string, string>();
 export function singleAppendStatement(change: Change, { table }: Projection): Statement {
   const { type, id, expectedSequence, events } = change;
   const isFirst = expectedSequence === 0;
-  const key = `${type} ${isFirst}`;
+  const row = change.state as unknown as Row;
+  const frozen = table.frozen && !table.frozen.exempt(row) ? table.frozen.when : undefined;
+  const key = `${type} ${isFirst} ${frozen !== undefined}`;
   let sql = texts.get(key);
   if (sql === undefined) {
-    sql = textFor(type, table, isFirst);
+    sql = textFor(type, table, isFirst, frozen);
     texts.set(key, sql);
   }
-  const row = change.state as unknown as Row;
   return {
     sql,
     parameters: [
@@ -35,7 +36,12 @@ export function singleAppendStatement(change: Change, { table }: Projection): St
   };
 }
 
-function textFor(type: string, table: Projection["table"], isFirst: boolean): string {
+function textFor(
+  type: string,
+  table: Projection["table"],
+  isFirst: boolean,
+  frozen: string | undefined,
+): string {
   const names = table.columns.map(([name]) => name);
   const given = table.columns.map(
     ([name, kind], index) => `$${index + 1}::${parameterType(kind)} AS ${name}`,
@@ -49,7 +55,7 @@ function textFor(type: string, table: Projection["table"], isFirst: boolean): st
   const sets = table.columns.slice(table.keyColumns).map((column) => `${column[0]} = ${value(column)}`);
   const changed = isFirst
     ? `INSERT INTO ${table.name} AS r (${names.join(", ")}) SELECT ${table.columns.map(value).join(", ")} FROM ${source} WHERE ${expected} = 0`
-    : `UPDATE ${table.name} r SET ${sets.join(", ")} FROM ${source} WHERE r.id = n.id AND r.sequence = ${expected}`;
+    : `UPDATE ${table.name} r SET ${sets.join(", ")} FROM ${source} WHERE r.id = n.id AND r.sequence = ${expected}${frozen ? ` AND (${frozen}) IS NOT TRUE` : ""}`;
   return `WITH changed AS (${changed} RETURNING r.id),
 appended AS (INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
 SELECT '${type}', ${id}, e.sequence, e.event_type, e.payload, e.actor_id, ${NOW}

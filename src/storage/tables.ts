@@ -1,7 +1,9 @@
 import type { Generated } from "kysely";
 import type { AggregateType } from "./aggregate.ts";
-import type { InstanceSettings } from "./instance-settings.ts";
+import type { Concurrency, InstanceSettings } from "./instance-settings.ts";
 import type { RowTable } from "./row-table.ts";
+import { NOW } from "./row-values.ts";
+import type { SessionFilter } from "./session-filter.ts";
 
 /**
  * One row type per table, in the domain's shape: camelCase, `Date`, plain JSON. The rows of `sessions`, `users`,
@@ -9,7 +11,9 @@ import type { RowTable } from "./row-table.ts";
  */
 export type Database = {
   events: EventRow;
-  sessions: SessionRow;
+  sessions: SessionRow & StoredSessionColumns;
+  userEndings: UserEndingRow;
+  endings: EndingRow;
   users: UserRow;
   personalAccessTokens: PersonalAccessTokenRow;
   machineKeys: MachineKeyRow;
@@ -42,8 +46,10 @@ export type SessionFactors = {
   user?: FactorCheck & { preferredLanguage?: string };
   /** `epoch`: the user's password epoch at the check. A later password ends the factor. */
   password?: FactorCheck & { epoch: number };
-  intent?: FactorCheck;
-  webAuthN?: FactorCheck & { userVerified: boolean };
+  /** `idpId`: the provider that vouched; sessions from before it was noted have none. */
+  intent?: FactorCheck & { idpId?: string };
+  /** `credentialId`: ours, of the user's credential; sessions from before it was noted have none. */
+  webAuthN?: FactorCheck & { userVerified: boolean; credentialId?: string };
   totp?: FactorCheck;
   otpSms?: FactorCheck;
   otpEmail?: FactorCheck;
@@ -90,10 +96,37 @@ export type SessionUserAgent = {
   header?: Record<string, string[]>;
 };
 
+/** Why a session ended. A session ends once: of several reasons it is the first that counts. */
+export type EndReason =
+  | "terminated"
+  | "expired"
+  | "user_locked"
+  | "user_deactivated"
+  | "user_deleted"
+  | "password_changed"
+  | "factor_removed"
+  | "ended_by_filter"
+  | "replaced"
+  | "organization_removed";
+
+/** What entitled who terminated a session: it was their own, they had its token, or the permission. */
+export type Entitlement = "own" | "token" | "permission";
+
+/** How a session ended; when is in a column of its own. */
+export type SessionEnding = {
+  reason: EndReason;
+  /** Who ended it; null: time did. */
+  actorId: string | null;
+  entitlement?: Entitlement;
+  /** The bulk ending that reached it. */
+  operationId?: string;
+};
+
 export type SessionRow = {
   id: string;
   sequence: number;
-  status: "none" | "active" | "terminated";
+  /** As written down; `standing` says how it stands. `expired` is shown still, `terminated` is gone from view. */
+  status: "none" | "active" | "expired" | "terminated";
   creatorId: string;
   userId: string | null;
   userOrganizationId: string | null;
@@ -107,7 +140,20 @@ export type SessionRow = {
   userAgent: SessionUserAgent | null;
   /** SHA-256 of the current token id, base64url. */
   tokenDigest: string | null;
+  /** When its lifetime is over. */
+  lifetimeEndsAt: Date | null;
+  /** Milliseconds; null: it may go unused. */
+  idleLifetime: number | null;
+  /** When it will have gone unused for too long; moves on in steps. */
+  idleEndsAt: Date | null;
+  /** The earlier of the two ends. The database computes it: which is earlier is not known before the append. */
   expiresAt: Date | null;
+  /** In steps; a session without idle lifetime counts as used when it is changed. */
+  lastUsedAt: Date;
+  ending: SessionEnding | null;
+  endedAt: Date | null;
+  /** Running bulk endings that were found not to reach it when it last changed. */
+  spared: string[] | null;
   createdAt: Date;
   changedAt: Date;
 };
@@ -115,6 +161,9 @@ export type SessionRow = {
 export const sessionTable: RowTable = {
   name: "sessions",
   keyColumns: 1,
+  computed: ["expires_at"],
+  // Past its lifetime it can only be ended, whatever was decided before; the append's own time says so.
+  frozen: { when: `r.expires_at < ${NOW}`, exempt: ({ status }) => status !== "active" },
   columns: [
     ["id", "text"],
     ["sequence", "bigint"],
@@ -129,10 +178,82 @@ export const sessionTable: RowTable = {
     ["fingerprint_id", "text"],
     ["user_agent", "jsonb"],
     ["token_digest", "text"],
-    ["expires_at", "time"],
+    ["lifetime_ends_at", "time"],
+    ["idle_lifetime", "bigint"],
+    ["idle_ends_at", "time"],
+    ["last_used_at", "time"],
+    ["ending", "jsonb"],
+    ["ended_at", "time"],
+    ["spared", "jsonb"],
     ["created_at", "time"],
     ["changed_at", "time"],
   ],
+};
+
+/** An act on a user that ended the sessions begun at an epoch. Rows for good: a session's reason is looked up here. */
+export type UserEndingRow = {
+  userId: string;
+  /** The user's session epoch before the act: the sessions with it are the ones that ended. */
+  epoch: number;
+  reason: EndReason;
+  actorId: string;
+  endedAt: Date;
+  /** Of the event in the user's stream. */
+  sequence: number;
+  /** Whether all of those sessions have their event: kept by the background, not by the log. */
+  isDone: Generated<boolean>;
+  /** Whether a removed user's data has left the log: likewise. */
+  isErased: Generated<boolean>;
+};
+
+export const userEndingTable: RowTable = {
+  name: "user_endings",
+  keyColumns: 2,
+  columns: [
+    ["user_id", "text"],
+    ["epoch", "bigint"],
+    ["reason", "text"],
+    ["actor_id", "text"],
+    ["ended_at", "time"],
+    ["sequence", "bigint"],
+  ],
+};
+
+/** A bulk ending: a rule over the sessions that were active when it began, until each of them has its event. */
+export type EndingRow = {
+  id: string;
+  sequence: number;
+  status: "none" | "running" | "done";
+  filter: SessionFilter;
+  actorId: string;
+  /** Sessions ended so far. */
+  ended: number;
+  /** When it began, and its sessions ended. */
+  createdAt: Date;
+  changedAt: Date;
+};
+
+export const endingTable: RowTable = {
+  name: "endings",
+  keyColumns: 1,
+  columns: [
+    ["id", "text"],
+    ["sequence", "bigint"],
+    ["status", "text"],
+    ["filter", "jsonb"],
+    ["actor_id", "text"],
+    ["ended", "bigint"],
+    ["created_at", "time"],
+    ["changed_at", "time"],
+  ],
+};
+
+/** What the background keeps of a session beside its folded state. */
+export type StoredSessionColumns = {
+  /** Ended by an act, and moved out of the indexes over sessions in view. */
+  isArchived: Generated<boolean>;
+  /** Its events are one. */
+  isFolded: Generated<boolean>;
 };
 
 export type UserStatus = "none" | "active" | "inactive" | "locked" | "removed";
@@ -506,6 +627,8 @@ export type OrganizationRow = {
   /** The organization's own lockout setting; null: the instance's applies. */
   maxPasswordAttempts: number | null;
   maxOtpAttempts: number | null;
+  /** Its own limit of sessions per user; null: the instance's applies. */
+  concurrency: Concurrency | null;
   createdAt: Date;
   changedAt: Date;
 };
@@ -522,6 +645,7 @@ export const organizationTable: RowTable = {
     ["primary_domain", "text"],
     ["max_password_attempts", "bigint"],
     ["max_otp_attempts", "bigint"],
+    ["concurrency", "jsonb"],
     ["created_at", "time"],
     ["changed_at", "time"],
   ],

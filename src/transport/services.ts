@@ -1,5 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { SessionControlService } from "../gen/gatehouse/session/v1/session_control_service_pb.js";
+import { SessionSettingsService } from "../gen/gatehouse/session/v1/session_settings_service_pb.js";
 import { AdminService } from "../gen/zitadel/admin/v1/admin_service_pb.js";
 import { IdentityProviderService } from "../gen/zitadel/idp/v2/idp_service_pb.js";
 import { InternalPermissionService } from "../gen/zitadel/internal_permission/v2/internal_permission_service_pb.js";
@@ -22,7 +24,9 @@ import { managementService } from "./management-service.ts";
 import { organizationService } from "./organization-service.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sameWireShape } from "./same-wire-shape.ts";
+import { sessionControlService } from "./session-control-service.ts";
 import { sessionService } from "./session-service.ts";
+import { sessionSettingsService } from "./session-settings-service.ts";
 import { settingsService } from "./settings-service.ts";
 import { userService } from "./user-service.ts";
 
@@ -46,6 +50,8 @@ export function registerServices(
   const sessionCalls = sessionService(sessions);
   router.service(SessionService, sessionCalls);
   router.service(SessionServiceV2Beta, sameWireShape(SessionServiceV2Beta, SessionService, sessionCalls));
+  router.service(SessionControlService, sessionControlService(sessions));
+  router.service(SessionSettingsService, sessionSettingsService(organizations));
   router.service(UserService, userService(users, idps));
   router.service(OrganizationService, organizationService(organizations));
   router.service(InternalPermissionService, administratorService(organizations));

@@ -10,6 +10,8 @@ export const sessionErrors = {
   "session.read_token_invalid": { code: Code.PermissionDenied, id: "QUERY-dsfr3" },
   "session.token_invalid": { code: Code.PermissionDenied, id: "COMMAND-sGr42" },
   "session.token_required": { code: Code.PermissionDenied, id: "COMMAND-sGr42" },
+  "session.filter_address_invalid": { code: Code.InvalidArgument, id: "GATE-F1lAd" },
+  "session.filter_not_indexed": { code: Code.InvalidArgument, id: "GATE-F1lIx" },
   "session.lifetime_not_positive": { code: Code.InvalidArgument, id: "COMMAND-asEG4" },
   "session.user_change": { code: Code.InvalidArgument, id: "" },
   "session.user_not_found": { code: Code.NotFound, id: "QUERY-Dfbg2" },

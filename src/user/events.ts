@@ -128,7 +128,12 @@ export type UserEvent =
   | { type: "user.unlocked"; payload: Record<string, never> }
   | { type: "user.deactivated"; payload: Record<string, never> }
   | { type: "user.reactivated"; payload: Record<string, never> }
-  | { type: "user.removed"; payload: Record<string, never> }
+  /** A change of what proves the user ended sessions; one may go on. */
+  | {
+      type: "user.sessions.ended";
+      payload: { reason: "password_changed" | "factor_removed"; except?: string };
+    }
+  | { type: "user.removed"; payload: { organizationRemoved?: true } }
   | {
       type: "user.pat.added";
       payload: {

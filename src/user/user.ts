@@ -296,6 +296,8 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
       return { status: "inactive", sessionEpoch: state.sessionEpoch + 1 };
     case "user.reactivated":
       return { status: "active" };
+    case "user.sessions.ended":
+      return { sessionEpoch: state.sessionEpoch + 1 };
     case "user.removed":
       // Only what keeps a later user of the same id apart survives: the epochs.
       return {

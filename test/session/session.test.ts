@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decideDelete } from "../../src/session/delete-session.ts";
+import { overdueEnding } from "../../src/session/ending/overdue.ts";
 import type { SessionEvent } from "../../src/session/events.ts";
 import { passwordCheckedAt, sessionAggregate, standing } from "../../src/session/session.ts";
 import { APPEND_TIME, change, settled } from "../../src/storage/aggregate.ts";
@@ -87,8 +88,10 @@ describe("how a session stands", () => {
 
   it("expires only after its last moment, by the clock it is given", () => {
     const session = givenSession({ type: "session.lifetime.set", payload: { lifetime: 1_000 } });
-    expect(standing(session, null, second(2))).toBe("active");
-    expect(standing(session, null, new Date(second(2).getTime() + 1))).toBe("expired");
+    expect(standing({ session: session, user: null, now: second(2), endings: [] })).toBe("active");
+    expect(
+      standing({ session: session, user: null, now: new Date(second(2).getTime() + 1), endings: [] }),
+    ).toBe("expired");
   });
 
   it("has ended once it is terminated, expired or not", () => {
@@ -96,7 +99,7 @@ describe("how a session stands", () => {
       { type: "session.lifetime.set", payload: { lifetime: 1 } },
       { type: "session.terminated", payload: {} },
     );
-    expect(standing(session, null, second(99))).toBe("ended");
+    expect(standing({ session: session, user: null, now: second(99), endings: [] })).toBe("ended");
   });
 
   it.each([
@@ -110,15 +113,22 @@ describe("how a session stands", () => {
     ],
     ["a removed user whose id is somebody else's now", [empty("user.removed"), humanAdded()]],
   ])("has ended for %s", (_, events) => {
-    expect(standing(withUser, sessionUser(user), START)).toBe("active");
-    expect(standing(withUser, sessionUser(givenUser(...events)), START)).toBe("ended");
+    expect(standing({ session: withUser, user: sessionUser(user), now: START, endings: [] })).toBe("active");
+    expect(
+      standing({ session: withUser, user: sessionUser(givenUser(...events)), now: START, endings: [] }),
+    ).toBe("ended");
   });
 
   it("goes on when the user signs in again after the lock is lifted", () => {
     const unlocked = givenUser(empty("user.locked"), empty("user.unlocked"));
-    expect(standing(givenSession(userChecked(unlocked.sessionEpoch)), sessionUser(unlocked), START)).toBe(
-      "active",
-    );
+    expect(
+      standing({
+        session: givenSession(userChecked(unlocked.sessionEpoch)),
+        user: sessionUser(unlocked),
+        now: START,
+        endings: [],
+      }),
+    ).toBe("active");
   });
 
   it("is not touched by a wrong password, a new one, or another name", () => {
@@ -127,7 +137,9 @@ describe("how a session stands", () => {
       { type: "user.human.password.changed", payload: { encodedHash: "hash-2", changeRequired: false } },
       { type: "user.username.changed", payload: { userName: "other" } },
     );
-    expect(standing(withUser, sessionUser(changed), START)).toBe("active");
+    expect(standing({ session: withUser, user: sessionUser(changed), now: START, endings: [] })).toBe(
+      "active",
+    );
   });
 });
 
@@ -150,12 +162,22 @@ describe("the password factor", () => {
 
 describe("ending a session", () => {
   it("ends it once; ending what has ended changes nothing", () => {
-    expect(decideDelete(givenSession())).toEqual([{ type: "session.terminated", payload: {} }]);
-    expect(decideDelete(givenSession({ type: "session.terminated", payload: {} }))).toEqual([]);
+    expect(decideDelete(givenSession(), undefined, "own")).toEqual([
+      { type: "session.terminated", payload: { entitlement: "own" } },
+    ]);
+    const ended = givenSession({ type: "session.terminated", payload: {} });
+    expect(decideDelete(ended, undefined, "own")).toEqual([]);
   });
 
   it("ends an expired one too", () => {
     const expired = givenSession({ type: "session.lifetime.set", payload: { lifetime: 1 } });
-    expect(decideDelete(expired)).toHaveLength(1);
+    const overdue = overdueEnding({ session: expired, user: null, now: second(99), endings: [] }, undefined);
+    const events = decideDelete(expired, overdue, "own");
+    expect(events.map(({ type }) => type)).toEqual(["session.expired", "session.dismissed"]);
+    const swept = givenSession(
+      { type: "session.lifetime.set", payload: { lifetime: 1 } },
+      { type: "session.expired", payload: {} },
+    );
+    expect(decideDelete(swept, undefined, "own")).toEqual([{ type: "session.dismissed", payload: {} }]);
   });
 });

@@ -70,7 +70,9 @@ describe.each(engines)("the event store on %s", (engine) => {
       ...created.state,
       createdAt: at,
       changedAt: at,
-      expiresAt: settled(created.state.expiresAt!, at),
+      lastUsedAt: at,
+      lifetimeEndsAt: settled(created.state.lifetimeEndsAt!, at),
+      expiresAt: settled(created.state.lifetimeEndsAt!, at),
     });
     const stream = await events.readStream("session", created.id);
     expect(stream.map(({ type, sequence, createdAt }) => [type, sequence, createdAt])).toEqual([

@@ -101,9 +101,9 @@ describe.each(engines)("the rows and the log on %s", (engine) => {
     ],
     [
       "a shifted time",
-      sql`UPDATE sessions SET expires_at = expires_at + interval '1 millisecond' WHERE id = ${sessionId}`,
+      sql`UPDATE sessions SET lifetime_ends_at = lifetime_ends_at + interval '1 millisecond' WHERE id = ${sessionId}`,
       "sessions",
-      "expires_at",
+      "lifetime_ends_at",
     ],
     [
       "a missing row",

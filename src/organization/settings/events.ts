@@ -3,6 +3,7 @@ import type {
   PasswordAge,
   PasswordComplexity,
   SecretGenerator,
+  SessionSettings,
 } from "../../storage/instance-settings.ts";
 
 /** What can happen to the instance's settings, but for the limits that lock users. */
@@ -10,6 +11,7 @@ export type SettingsEvent =
   | { type: "instance.policy.password.complexity.changed"; payload: PasswordComplexity }
   | { type: "instance.policy.password.age.changed"; payload: PasswordAge }
   | { type: "instance.policy.login.changed"; payload: LoginRules }
+  | { type: "instance.session.settings.changed"; payload: SessionSettings }
   /** Number of `zitadel.policy.v1.SecondFactorType`. */
   | { type: "instance.policy.login.secondfactor.added"; payload: { mfaType: number } }
   | { type: "instance.policy.login.secondfactor.removed"; payload: { mfaType: number } }

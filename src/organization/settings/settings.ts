@@ -32,6 +32,14 @@ const defaults = {
     secondFactorCheckLifetimeMs: 18 * HOUR_MS,
     multiFactorCheckLifetimeMs: 12 * HOUR_MS,
   },
+  session: {
+    maxLifetimeMs: null,
+    idleLifetimeMs: null,
+    concurrency: { maxSessionsPerUser: 0, policy: "refuse" },
+    onPasswordChange: "others",
+    onFactorRemoval: "others",
+    retention: { foldAfterDays: 30, removeAfterDays: 90 },
+  },
   /** Authenticator app, security key, codes by e-mail, codes by SMS. */
   secondFactors: [1, 2, 3, 4],
   /** A passkey, or a security key with user verification. */
@@ -57,6 +65,8 @@ export function settingsAfter(settings: InstanceSettings, event: SettingsEvent):
       return { ...settings, passwordAge: event.payload };
     case "instance.policy.login.changed":
       return { ...settings, login: event.payload };
+    case "instance.session.settings.changed":
+      return { ...settings, session: event.payload };
     case "instance.policy.login.secondfactor.added":
       return { ...settings, secondFactors: [...current.secondFactors, event.payload.mfaType] };
     case "instance.policy.login.secondfactor.removed":

@@ -59,7 +59,11 @@ export async function runChecks(
     events.push(...checkUser(session, loaded, clock()).session);
   }
   const proofs = proofsOf(dependencies, checks, verifications);
-  if (proofs.length === 0) return { session: events, user: loaded, others: [] };
+  if (proofs.length === 0) {
+    // A guard: whatever ends the user's sessions from now on has this one among them.
+    const others = loaded ? [change(userAggregate, loaded, [], actorId)] : [];
+    return { session: events, user: loaded, others };
+  }
 
   if (loaded === undefined && session.userId !== null) loaded = await users.find(session.userId);
   const user = loaded;
