@@ -46,7 +46,7 @@ export async function createTestDatabase(engine: Engine): Promise<TestDatabase> 
   };
 }
 
-async function onMaintenanceDatabase(server: URL, statement: string): Promise<void> {
+export async function onMaintenanceDatabase(server: URL, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: new URL("/postgres", server).href });
   await client.connect();
   try {
