@@ -17,9 +17,9 @@ export async function seedDatabase(url: string): Promise<void> {
   await client.connect();
   try {
     await client.query(`
-      INSERT INTO sessions (id, sequence, status, creator_id, factors, metadata, user_agent, token_digest, created_at, changed_at)
+      INSERT INTO sessions (id, sequence, status, creator_id, factors, metadata, user_agent, token_digest, created_at, last_used_at, changed_at)
       SELECT ${idOf("n")}, 2, 'active', 'bench', '{}', '{"device": "bGFwdG9w"}',
-        '{"ip": "192.0.2.7", "description": "Firefox 140 on Linux"}', ${digestOf("n")}, at, at
+        '{"ip": "192.0.2.7", "description": "Firefox 140 on Linux"}', ${digestOf("n")}, at, at, at
       FROM generate_series(1, ${SEEDED_SESSIONS}) n, date_trunc('milliseconds', now()) at`);
     await client.query(`
       INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)

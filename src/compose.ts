@@ -20,9 +20,11 @@ import { MachineKeyRepository } from "./storage/machine-key-repository.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "./storage/personal-access-token-repository.ts";
 import { SessionRepository } from "./storage/session-repository.ts";
+import { UpkeepRepository } from "./storage/upkeep-repository.ts";
 import { UserRepository } from "./storage/user-repository.ts";
 import { IDP_CALLBACK_PATH } from "./transport/idp-callback.ts";
 import type { ServiceDependencies } from "./transport/services.ts";
+import { composeUpkeep, type Upkeep } from "./upkeep/compose-upkeep.ts";
 import type { UserDependencies } from "./user/dependencies.ts";
 import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
 import type { Delay } from "./user/tarpit.ts";
@@ -43,7 +45,11 @@ export function compose(
     lanes,
     uniqueSlugs: uniqueConstraints,
     // What happens to a message later is the worker's own doing.
-    onAppended: { notification: ({ expectedSequence }) => expectedSequence === 0 && worker.wake() },
+    onAppended: {
+      notification: ({ expectedSequence }) => expectedSequence === 0 && worker.wake(),
+      session: (change) => upkeep.heard(change),
+      user: (change) => upkeep.heard(change),
+    },
   });
   const sessions = new SessionRepository(db, { lanes });
   const users = new UserRepository(db, { lanes });
@@ -51,6 +57,7 @@ export function compose(
   const organizations = new OrganizationRepository(db);
   const encryptionKey = deriveKey(masterKey, "stored secrets");
   const metrics = new Metrics();
+  const upkeep: Upkeep = composeUpkeep({ events, upkeep: new UpkeepRepository(db), logger, metrics });
   const { notifications, codeGenerators, worker } = composeDelivery(
     config,
     {
@@ -100,6 +107,7 @@ export function compose(
       sessions,
       codeGenerators,
       tokens: new SessionTokens(deriveKey(masterKey, "session token")),
+      writeEndings: upkeep.writeEndings,
       instanceId,
       webAuthNCloneWarning: config.webauthnCloneWarning,
       setSessionProof: config.setSessionProof,
@@ -113,7 +121,7 @@ export function compose(
       instanceId,
     },
   });
-  return { events, callers, organizations, services, worker, metrics };
+  return { events, callers, organizations, services, worker, upkeep: upkeep.worker, metrics };
 }
 
 /** What the server brings along that is not in its configuration. */

@@ -22,6 +22,10 @@ const messages = {
   "session.read_token_invalid": "permission denied",
   "session.token_invalid": "session token is invalid",
   "session.token_required": "the session's current token is required",
+  "session.filter_empty": "filter: empty; say all: true to end every session there is",
+  "session.filter_not_active": "filter: only active sessions can be ended; leave statuses and reasons out",
+  "session.no_own_session": "the caller came without a session of its own",
+  "session.operation_not_found": "operation could not be found",
   "session.filter_address_invalid": "filter.addresses: not an IP address or a network in CIDR notation",
   "session.filter_not_indexed":
     "filter: factors and metadata have no index; add ids, users, organizations, creators, fingerprints, addresses, or both ends of the creation",

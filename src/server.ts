@@ -113,7 +113,7 @@ async function validAdminToken(
 async function serve(
   config: Config,
   dependencies: ServiceDependencies,
-  { callers, worker, metrics }: House,
+  { callers, worker, upkeep, metrics }: House,
   { db, description, close }: OpenedStore,
   logger: Logger,
   address: Address,
@@ -161,6 +161,7 @@ async function serve(
   address.url ??= url;
   const stopWatching = watchDatabase(ready, serving);
   worker.start();
+  upkeep.start();
   return {
     url,
     database: description,
@@ -170,6 +171,7 @@ async function serve(
       serving.stop();
       const deadline = performance.now() + config.shutdownGraceSeconds * 1_000;
       await listener.close(config.shutdownGraceSeconds * 1_000);
+      await upkeep.stop();
       await worker.stop(Math.max(0, deadline - performance.now()));
       await close();
     },

@@ -1,9 +1,10 @@
-import { CompiledQuery, type Kysely, type SqlBool, sql } from "kysely";
+import { CompiledQuery, type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
 import { allOf, type Comparison, inSql, type Sql, timeSql } from "./conditions.ts";
 import { KEYS, named } from "./named-statements.ts";
 import { type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
+import type { SessionFilter as Filter } from "./session-filter.ts";
 import { reachedSql } from "./session-filter-sql.ts";
 import {
   type Database,
@@ -95,8 +96,7 @@ export class SessionRepository {
     if (ids.length === 0) return [];
     const known = this.#known;
     const unknown = ids.filter((id) => !known.has(id));
-    const found =
-      unknown.length === 0 ? [] : await this.#selectEndings().where("id", "in", unknown).execute();
+    const found = unknown.length === 0 ? [] : await endingsOf(this.#db).where("id", "in", unknown).execute();
     const running = [...known.values()].filter(({ id }) => ids.includes(id)).concat(found);
     if (found.length > 0) this.#known = new Map(running.map((ending) => [ending.id, ending]));
     return running;
@@ -109,11 +109,27 @@ export class SessionRepository {
 
   /** The bulk endings that are running right now. */
   runningEndings(): Promise<RunningEnding[]> {
-    return this.#selectEndings().where("status", "=", "running").orderBy("createdAt").orderBy("id").execute();
+    return endingsOf(this.#db).where("status", "=", "running").orderBy("createdAt").orderBy("id").execute();
   }
 
-  #selectEndings() {
-    return this.#db.selectFrom("endings").select(["id", "filter", "actorId", "createdAt"]);
+  findEnding(id: string): Promise<EndingRow | undefined> {
+    return this.#db.selectFrom("endings").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** How many sessions a bulk ending with this filter would reach and be the first to end. */
+  async countActive(filter: Filter): Promise<number> {
+    const endings = await this.runningEndings();
+    const { rows: clock } = await sql<{ now: Date }>`SELECT now() AS now`.execute(this.#db);
+    const conditions = allOf([
+      sql<SqlBool>`NOT s.is_archived`,
+      reachedSql({ id: "", filter, actorId: "", createdAt: clock[0]!.now }),
+      sql<SqlBool>`NOT EXISTS (SELECT 1 FROM user_endings e
+        WHERE NOT e.is_done AND e.user_id = s.user_id AND e.epoch = s.user_epoch)`,
+      ...endings.map((ending) => sql<SqlBool>`${reachedSql(ending)} IS NOT TRUE`),
+    ]);
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*) AS count FROM sessions s WHERE ${conditions}`.execute(this.#db);
+    return Number(rows[0]!.count);
   }
 
   /** @returns the act on the user that ended the sessions of this epoch */
@@ -151,6 +167,30 @@ export class SessionRepository {
     );
     return { records: rows.map((row) => nest({ ...row, now, endingIds: null }, endings)), total, now };
   }
+}
+
+/**
+ * Sessions with what their users and the running bulk endings do to them, as {@link SessionRepository.find} has them.
+ * @param rest everything after FROM: `s` is a session, `u` its user
+ */
+export async function selectRecords(
+  db: Kysely<Database>,
+  rest: RawBuilder<unknown>,
+): Promise<SessionRecord[]> {
+  const endings = await endingsOf(db)
+    .where("status", "=", "running")
+    .orderBy("createdAt")
+    .orderBy("id")
+    .execute();
+  const { rows } =
+    await sql<FlatRecord>`SELECT ${sql.raw(selectList(sessionTable, "s"))}, ${sql.raw(userColumns)},
+    clock_timestamp() AS now, NULL AS "endingIds"
+    FROM sessions s LEFT JOIN users u ON u.id = s.user_id ${rest}`.execute(db);
+  return rows.map((row) => nest(row, endings));
+}
+
+function endingsOf(db: Kysely<Database>) {
+  return db.selectFrom("endings").select(["id", "filter", "actorId", "createdAt"]);
 }
 
 function visibleSql(visibility: Visibility): Sql {

@@ -47,6 +47,7 @@ export async function openRooms(engine: Engine, { providers = false } = {}): Pro
     tokens: new SessionTokens(new Uint8Array(32)),
     instanceId: "instance",
     webAuthNCloneWarning: "refuse",
+    writeEndings: async () => {},
     setSessionProof: "none",
     now: new Date("2026-07-10T09:00:00Z"),
     heldBack: [],

@@ -91,6 +91,7 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
       tokens: new SessionTokens(new Uint8Array(32)),
       instanceId: "instance",
       webAuthNCloneWarning: "refuse",
+      writeEndings: async () => {},
       setSessionProof: "none",
     };
   });

@@ -22,6 +22,7 @@ import { permission } from "../../src/gen/gatehouse/options_pb.js";
 import { http } from "../../src/gen/google/api/annotations_pb.js";
 import type { HttpRule } from "../../src/gen/google/api/http_pb.js";
 import { UserService } from "../../src/gen/zitadel/user/v2/user_service_pb.js";
+import { restRequest } from "../support/any-method.ts";
 import { engines } from "../support/databases.ts";
 import { plausibleRequest } from "../support/plausible-request.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
@@ -98,38 +99,16 @@ function overTransport(transport: Transport, method: DescMethod): Send {
   };
 }
 
-function overRest(url: string, { input }: DescMethod, { pattern, body }: HttpRule): Send {
-  const { case: verb, value: template } = pattern;
-  if (typeof template !== "string") throw new Error("a verb of its own is not known here");
+function overRest(url: string, method: DescMethod, rule: HttpRule): Send {
   return async (message, authorization) => {
-    const rest = toJson(input, message) as JsonObject;
-    const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-      const member = input.fields.find((field) => field.name === name)!.jsonName;
-      const { [member]: value = "x" } = rest;
-      delete rest[member];
-      return encodeURIComponent(String(value));
-    });
-    const sent = body === "*" ? JSON.stringify(rest) : undefined;
-    const query = sent === undefined ? `?${new URLSearchParams(parametersOf(rest))}` : "";
-    const answer = await fetch(url + path + query, {
-      method: verb!.toUpperCase(),
-      headers: { "content-type": "application/json", ...headersOf(authorization) },
-      ...(sent === undefined ? {} : { body: sent }),
-    });
+    const json = toJson(method.input, message) as JsonObject;
+    const answer = await restRequest(url, headersOf(authorization), method, rule, json);
     const { code, details } = (await answer.json()) as { code: Code; details?: unknown[] };
     if (answer.ok) return "OK";
     // Not found without a word on what: there is no such route.
     return answer.status === 404 && !details?.length ? "Unimplemented" : (Code[code] as Outcome);
   };
 }
-
-/** Members of members with dots between. */
-const parametersOf = (json: JsonObject, before = ""): [string, string][] =>
-  Object.entries(json).flatMap(([name, value]): [string, string][] =>
-    typeof value === "object" && value !== null
-      ? parametersOf(value as JsonObject, `${before}${name}.`)
-      : [[before + name, String(value)]],
-  );
 
 /** What nobody may be told, whatever was asked. */
 const noAnswers: readonly Outcome[] = ["Unimplemented", "Internal", "Unknown", "Unavailable", "DataLoss"];
