@@ -31,6 +31,7 @@ const messages = {
     "filter: factors and metadata have no index; add ids, users, organizations, creators, fingerprints, addresses, or both ends of the creation",
   "session.lifetime_not_positive": "lifetime must be positive",
   "session.idle_lifetime_invalid": "idle_lifetime: must be at least a minute and at most 36,500 days",
+  "session.limit_reached": "the user has as many live sessions as are allowed",
   "session.user_change": "user change not possible",
   "session.user_not_found": "user could not be found",
   "session.user_not_active": "Errors.User.NotActive",

@@ -9,6 +9,7 @@ import type { SessionRepository } from "../storage/session-repository.ts";
 import type { UserRepository } from "../storage/user-repository.ts";
 import type { Delay } from "../user/tarpit.ts";
 import type { SessionTokens } from "./session-token.ts";
+import type { SessionUses } from "./session-uses.ts";
 
 /** What the session commands and queries are handed by the composition root. */
 export type SessionDependencies = {
@@ -19,6 +20,7 @@ export type SessionDependencies = {
   identityProviders: IdentityProviderRepository;
   intentTokens: IntentTokens;
   tokens: SessionTokens;
+  uses: SessionUses;
   passwords: PasswordHasher;
   notifications: Notifications;
   codeGenerators: CodeGenerators;

@@ -10,22 +10,29 @@ import { isCurrent } from "./session-token.ts";
 export type GetSession = { sessionId: string; token?: string };
 
 /**
- * Reads one session: with its current token, or as its creator, its user, or by `session.read`. Expired sessions are
- * read like others.
+ * Reads one session: with its current token, which uses it, or as its creator, its user, or by `session.read`. Expired
+ * sessions are read like others.
  * @throws DomainError `session.read_token_invalid` (a token was given; permissions do not help then),
  *   `auth.permission_denied`, `session.not_found` for callers who may know: they could read it if it were there, or
  *   hold a token that was once its own
  */
 export async function getSession(
-  { sessions, tokens }: Pick<SessionDependencies, "sessions" | "tokens">,
+  dependencies: Pick<SessionDependencies, "sessions" | "tokens" | "uses">,
   caller: Caller,
-  { sessionId, token }: GetSession,
+  command: GetSession,
 ): Promise<SessionRecord> {
+  const { sessions, tokens, uses } = dependencies;
+  const { sessionId, token } = command;
   const record = await sessions.find(sessionId);
   const readable = record !== undefined && standing(record) !== "ended";
   if (token) {
     const genuine = tokens.read(token);
-    if (readable && genuine && isCurrent(genuine, record.session)) return record;
+    if (readable && genuine && isCurrent(genuine, record.session)) {
+      const used = await uses.note(record, caller.userId);
+      const isSame = used === record || (isCurrent(genuine, used.session) && standing(used) !== "ended");
+      // Changed by somebody else meanwhile: the token may be no reason any more to show what the session has become.
+      return isSame ? used : getSession(dependencies, caller, command);
+    }
     const mayKnow = genuine?.sessionId === sessionId || mayRead(caller, undefined);
     throw new DomainError(!readable && mayKnow ? "session.not_found" : "session.read_token_invalid");
   }

@@ -145,10 +145,15 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
       };
     case "session.metadata.set":
       return { metadata: event.payload.metadata };
-    case "session.lifetime.set":
-      return expiring({ ...state, lifetimeEndsAt: later(event.createdAt, event.payload.lifetime) });
-    case "session.idle_lifetime.set":
-      return used({ ...state, idleLifetime: event.payload.idleLifetime }, event.createdAt);
+    case "session.lifetime.set": {
+      const { lifetime, endsAt } = event.payload;
+      const lifetimeEndsAt = endsAt === undefined ? later(event.createdAt, lifetime) : new Date(endsAt);
+      return expiring({ ...state, lifetimeEndsAt });
+    }
+    case "session.idle_lifetime.set": {
+      const { idleLifetime, spared = null } = event.payload;
+      return { ...used({ ...state, idleLifetime }, event.createdAt), spared };
+    }
     case "session.used":
       return used(state, event.createdAt);
     case "session.kept": {

@@ -132,6 +132,25 @@ export class SessionRepository {
     return Number(rows[0]!.count);
   }
 
+  /**
+   * Active sessions of a user beyond the newest so many, the newer ones first.
+   * @param keep so many are passed over
+   */
+  async liveBeyond(userId: string, keep: number, limit: number): Promise<SessionRow[]> {
+    const endings = await this.runningEndings();
+    const conditions = allOf([
+      sql<SqlBool>`NOT s.is_archived AND s.user_id = ${userId} AND s.status = 'active'`,
+      sql<SqlBool>`s.user_epoch = u.session_epoch AND (s.expires_at IS NULL OR s.expires_at >= now())`,
+      ...endings.map((ending) => sql<SqlBool>`${reachedSql(ending)} IS NOT TRUE`),
+    ]);
+    const { rows } = await sql<SessionRow>`
+      SELECT ${sql.raw(selectList(sessionTable, "s"))} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE ${conditions} ORDER BY s.created_at DESC, s.id DESC OFFSET ${keep} LIMIT ${limit}`.execute(
+      this.#db,
+    );
+    return rows;
+  }
+
   /** @returns the act on the user that ended the sessions of this epoch */
   userEnding(userId: string, epoch: number): Promise<UserEndingRow | undefined> {
     return this.#db

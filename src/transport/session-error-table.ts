@@ -18,6 +18,7 @@ export const sessionErrors = {
   "session.filter_not_indexed": { code: Code.InvalidArgument, id: "GATE-F1lIx" },
   "session.lifetime_not_positive": { code: Code.InvalidArgument, id: "COMMAND-asEG4" },
   "session.idle_lifetime_invalid": { code: Code.InvalidArgument, id: "GATE-1dlLt" },
+  "session.limit_reached": { code: Code.ResourceExhausted, id: "GATE-L1mUs" },
   "session.user_change": { code: Code.InvalidArgument, id: "" },
   "session.user_not_found": { code: Code.NotFound, id: "QUERY-Dfbg2" },
   "session.user_not_active": { code: Code.FailedPrecondition, id: "SESSION-Gj4ko" },
