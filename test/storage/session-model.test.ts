@@ -144,7 +144,15 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
       const sequence = 2 + (person ? 1 : 0) + (Object.keys(metadata).length > 0 ? 1 : 0);
       expect(details.sequence).toBe(sequence);
       const user = person?.id;
-      models.push({ id: sessionId, tokens: [token], metadata, user, state: "active", sequence, ranOut: false });
+      models.push({
+        id: sessionId,
+        tokens: [token],
+        metadata,
+        user,
+        state: "active",
+        sequence,
+        ranOut: false,
+      });
       return;
     }
 
