@@ -1,7 +1,9 @@
 import { type Caller, permittedScopes } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { appliedLimit } from "../storage/page.ts";
-import type { SessionFilter, SessionPage, SessionRecord, Visibility } from "../storage/session-repository.ts";
+import type { Visibility } from "../storage/session-keys-sql.ts";
+import type { SessionRecord } from "../storage/session-repository.ts";
+import type { ListCriterion, SessionPage } from "../storage/session-search.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayRead } from "./permissions.ts";
 import { standing } from "./session.ts";
@@ -43,7 +45,7 @@ export async function getSession(
 
 /** A list condition as clients state it: without an id, creator and user agent mean the caller's own. */
 export type SessionCriterion =
-  | Exclude<SessionFilter, { by: "creatorId" | "fingerprintId" }>
+  | Exclude<ListCriterion, { by: "creatorId" | "fingerprintId" }>
   | { by: "creatorId"; id: string | undefined }
   | { by: "fingerprintId"; id: string | undefined };
 
@@ -66,15 +68,18 @@ export function listSessions(
   { criteria, offset, limit, ascending }: ListSessions,
 ): Promise<SessionPage> {
   return sessions.search({
-    filters: criteria.map((criterion) => resolved(criterion, caller)),
+    filter: {},
+    criteria: criteria.map((criterion) => resolved(criterion, caller)),
     visibility: visibilityOf(caller),
+    sort: "creation",
+    ascending,
     offset,
     limit: appliedLimit(limit),
-    ascending,
+    total: "exact",
   });
 }
 
-function resolved(criterion: SessionCriterion, caller: Caller): SessionFilter {
+function resolved(criterion: SessionCriterion, caller: Caller): ListCriterion {
   if (criterion.by === "creatorId") {
     const id = criterion.id ?? caller.userId;
     if (id === "") throw new DomainError("session.creator_query_invalid");
@@ -88,7 +93,8 @@ function resolved(criterion: SessionCriterion, caller: Caller): SessionFilter {
   return criterion;
 }
 
-function visibilityOf(caller: Caller): Visibility {
+/** What a caller may read, see `mayRead`, for queries that look for it in the database. */
+export function visibilityOf(caller: Caller): Visibility {
   const scopes = permittedScopes(caller, "session.read");
   if (scopes === "everywhere") return "everything";
   return { userId: caller.userId, agentId: caller.agentId, organizationIds: scopes };

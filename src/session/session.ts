@@ -51,7 +51,10 @@ export const sessionAggregate: Aggregate<SessionState, SessionEvent> = {
  */
 export type Standing = "active" | "expired" | "ended";
 
-/** Everything of one read. Expired is only what lies strictly before its `now` (spec session-api §14). */
+/**
+ * Everything of one read. Expired is only what lies strictly before its `now` (spec session-api §14).
+ * The same in SQL: `storage/session-standing-sql.ts`. The two change together.
+ */
 export function standing({ session, user, now, endings }: SessionRecord): Standing {
   const { status } = session;
   if (status !== "active" && status !== "expired") return "ended";

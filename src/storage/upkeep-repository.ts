@@ -102,19 +102,19 @@ export class UpkeepRepository {
   }
 
   /**
-   * Sessions in view in the order of their creation, so many after one, of which some were ended by an act.
+   * Sessions that were ended by an act and are in the indexes over those in view still, so many after one in the order
+   * of their creation.
    * @returns where to go on; undefined at the end
    */
   async endedInView(
     after: { createdAt: Date; id: string },
     limit: number,
   ): Promise<{ ended: string[]; last: { createdAt: Date; id: string } | undefined }> {
-    const { rows } = await sql<{ id: string; createdAt: Date; status: string }>`
-      SELECT s.id, s.created_at, s.status FROM sessions s
-      WHERE NOT s.is_archived AND (s.created_at, s.id) > (${after.createdAt}, ${after.id})
+    const { rows } = await sql<{ id: string; createdAt: Date }>`
+      SELECT s.id, s.created_at FROM sessions s
+      WHERE NOT s.is_archived AND s.status = 'terminated' AND (s.created_at, s.id) > (${after.createdAt}, ${after.id})
       ORDER BY s.created_at, s.id LIMIT ${limit}`.execute(this.#db);
-    const ended = rows.filter(({ status }) => status === "terminated").map(({ id }) => id);
-    return { ended, last: rows.length < limit ? undefined : rows.at(-1) };
+    return { ended: rows.map(({ id }) => id), last: rows.length < limit ? undefined : rows.at(-1) };
   }
 
   #locked(step: Step, condition: Sql, limit: number, order = sql`s.created_at`): Promise<SessionRecord[]> {

@@ -252,14 +252,14 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
       expect(stream.reduce(sessionAggregate.evolve as never, initialSession(sessionId))).toEqual(stored);
     }
     const ids = models.map(({ id }) => id);
-    const { records, total } = await listSessions(dependencies, owner, {
+    const { hits, total } = await listSessions(dependencies, owner, {
       criteria: [{ by: "ids", ids }],
       offset: 0,
       limit: 0,
       ascending: true,
     });
     const alive = models.filter(({ state }) => state !== "ended").map(({ id }) => id);
-    expect(records.map(({ session }) => session.id).sort()).toEqual([...alive].sort());
+    expect(hits.map(({ record }) => record.session.id).sort()).toEqual([...alive].sort());
     expect(total).toBe(alive.length);
     expect(
       (
