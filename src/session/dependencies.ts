@@ -32,8 +32,8 @@ export type SessionDependencies = {
   clock: () => Date;
   /** Holds answers to wrong guesses back. */
   delay: Delay;
-  /** Writes down the first batch of a bulk ending, if nobody else is at it. */
-  writeEndings(endingId: string): Promise<void>;
+  /** Writes down the first batch of a bulk ending, or what it did to one session. */
+  writeEndings(endingId: string, sessionId?: string): Promise<void>;
   /** Resource owner of every session. */
   instanceId: string;
   /** What becomes of a WebAuthn check whose authenticator may have a double; it is recorded either way. */

@@ -1,5 +1,5 @@
 import type { UpkeepRepository } from "../storage/upkeep-repository.ts";
-import type { UpkeepTask } from "./upkeep-worker.ts";
+import type { StepResult, UpkeepTask } from "./upkeep-worker.ts";
 
 const BATCH = 500;
 
@@ -17,12 +17,12 @@ export class Archiver {
     this.#waiting.add(sessionId);
   }
 
-  async run(): ReturnType<UpkeepTask["run"]> {
-    const ids = [...this.#waiting].slice(0, BATCH);
+  async run(): Promise<StepResult> {
+    const ids = this.#waiting.values().take(BATCH).toArray();
     const done = await this.#upkeep.archiveNow(ids);
     // One that was locked just then is left to the walk.
     for (const id of ids) this.#waiting.delete(id);
-    return { more: this.#waiting.size > 0, done };
+    return { done, left: this.#waiting.size > 0 ? "more" : "nothing" };
   }
 }
 
@@ -34,6 +34,6 @@ export function archiveWalk(upkeep: UpkeepRepository): UpkeepTask["run"] {
     const { ended, last } = await upkeep.endedInView(place, BATCH);
     const done = await upkeep.archiveNow(ended);
     place = last ?? start;
-    return { more: last !== undefined, done };
+    return { done, left: last === undefined ? "nothing" : "more" };
   };
 }

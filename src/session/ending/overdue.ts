@@ -45,7 +45,7 @@ export function overdueEnding(
   if (session.expiresAt !== null && session.expiresAt < now) {
     causes.push({ reason: "expired", actorId: null, at: session.expiresAt });
   }
-  const [first] = causes.sort((a, b) => a.at.getTime() - b.at.getTime());
+  const [first] = causes.sort((a, b) => a.at.getTime() - b.at.getTime() || byOperation(a, b));
   if (first === undefined) return undefined;
   const { reason, actorId, at, operationId } = first;
   if (reason === "expired") {
@@ -57,6 +57,11 @@ export function overdueEnding(
   }
   const payload = { reason, endedAt: at.toISOString(), ...(operationId ? { operationId } : {}) };
   return { ending: first, events: [{ type: "session.terminated", payload }], actorId: actorId! };
+}
+
+/** Of bulk endings that began in the same millisecond everybody must name the same one. */
+function byOperation({ operationId: a }: Ended, { operationId: b }: Ended): number {
+  return a === undefined || b === undefined || a === b ? 0 : a < b ? -1 : 1;
 }
 
 /** The act that ended the sessions of this one's user and epoch, if there was one. */
