@@ -2,11 +2,19 @@ import { CompiledQuery, type Kysely, type RawBuilder, type SqlBool, sql } from "
 import { BatchLoader } from "./batch-loader.ts";
 import { allOf } from "./conditions.ts";
 import { KEYS, named } from "./named-statements.ts";
+import { selectList } from "./row-table.ts";
 import type { SessionFilter } from "./session-filter.ts";
 import { reachedSql } from "./session-filter-sql.ts";
 import { type FlatRecord, nest, recordColumns } from "./session-record.ts";
 import { type SessionPage, type SessionSearch, searchSessions } from "./session-search.ts";
-import type { Database, EndingRow, SessionRow, UserEndingRow, UserStatus } from "./tables.ts";
+import {
+  type Database,
+  type EndingRow,
+  type SessionRow,
+  sessionTable,
+  type UserEndingRow,
+  type UserStatus,
+} from "./tables.ts";
 
 /** What a session shows of its user, and what the user's state does to it. */
 export type SessionUser = {
