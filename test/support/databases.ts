@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cpSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { inject } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { type OpenDatabase, openPglite, openPostgres } from "../../src/storage/database.ts";
+import { scratchRoot } from "./scratch.ts";
 
 export type Engine = "pglite" | "postgres";
 
@@ -22,10 +23,11 @@ export type TestDatabase = {
 };
 
 export async function createTestDatabase(engine: Engine): Promise<TestDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), "gatehouse-test-"));
+  const directory = await mkdtemp(join(scratchRoot(), "gatehouse-test-"));
   const removeDirectory = () => rm(directory, { recursive: true, force: true });
   if (engine === "pglite") {
-    await cp(inject("pgliteTemplate"), directory, { recursive: true });
+    // A thousand small files: `cp` of node:fs/promises takes ten times the CPU.
+    cpSync(inject("pgliteTemplate"), directory, { recursive: true });
     return {
       config: { dataDir: directory },
       open: () => openPglite(join(directory, "pglite")),

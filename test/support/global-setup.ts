@@ -1,9 +1,9 @@
 import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startServer } from "../../src/server.ts";
 import { startPostgres } from "./postgres.ts";
+import { scratchRoot } from "./scratch.ts";
 import { testConfig } from "./test-config.ts";
 
 declare module "vitest" {
@@ -19,8 +19,8 @@ const TEMPLATE = "gatehouse_template";
 
 /** Makes one first start on each engine; a cold start costs seconds, a copy does not. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const directory = await mkdtemp(join(tmpdir(), "gatehouse-tests-"));
-  const postgres = await startPostgres();
+  const directory = await mkdtemp(join(scratchRoot(), "gatehouse-tests-"));
+  const postgres = await startPostgres(["-c", "fsync=off"], scratchRoot());
   await postgres.createDatabase(TEMPLATE);
   const pglite = join(directory, "pglite");
   await Promise.all([
