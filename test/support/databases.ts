@@ -13,6 +13,9 @@ export type Engine = "pglite" | "postgres";
 /** Suites that touch the database run on both. */
 export const engines: readonly Engine[] = ["pglite", "postgres"];
 
+/** After the first start: with nobody but the administrator, or with the cast in it. */
+export type Template = "bare" | "inhabited";
+
 /** A database after the first start that nobody else uses. */
 export type TestDatabase = {
   /** What a server needs to run on it. */
@@ -22,27 +25,31 @@ export type TestDatabase = {
   remove(): Promise<void>;
 };
 
-export async function createTestDatabase(engine: Engine): Promise<TestDatabase> {
+export async function createTestDatabase(engine: Engine, template: Template = "bare"): Promise<TestDatabase> {
+  const original =
+    template === "inhabited"
+      ? inject("inhabited")[engine].template
+      : inject(engine === "pglite" ? "pgliteTemplate" : "postgresTemplate");
   const directory = await mkdtemp(join(scratchRoot(), "gatehouse-test-"));
   const removeDirectory = () => rm(directory, { recursive: true, force: true });
   if (engine === "pglite") {
     // A thousand small files: `cp` of node:fs/promises takes ten times the CPU.
-    cpSync(inject("pgliteTemplate"), directory, { recursive: true });
+    cpSync(original, directory, { recursive: true });
     return {
       config: { dataDir: directory },
       open: () => openPglite(join(directory, "pglite")),
       remove: removeDirectory,
     };
   }
-  const template = new URL(inject("postgresTemplate"));
+  const server = new URL(original);
   const name = `test_${randomUUID().replaceAll("-", "")}`;
-  await onMaintenanceDatabase(template, `CREATE DATABASE ${name} TEMPLATE ${template.pathname.slice(1)}`);
-  const databaseUrl = new URL(`/${name}`, template).href;
+  await onMaintenanceDatabase(server, `CREATE DATABASE ${name} TEMPLATE ${server.pathname.slice(1)}`);
+  const databaseUrl = new URL(`/${name}`, server).href;
   return {
     config: { dataDir: directory, databaseUrl },
     open: async () => openPostgres(databaseUrl),
     remove: async () => {
-      await onMaintenanceDatabase(template, `DROP DATABASE ${name} WITH (FORCE)`);
+      await onMaintenanceDatabase(server, `DROP DATABASE ${name} WITH (FORCE)`);
       await removeDirectory();
     },
   };
