@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
 import type { Config } from "../../src/config.ts";
+import { afterEveryTest } from "../support/leftovers.ts";
 import { ADMIN_TOKEN, MASTER_KEY } from "../support/test-config.ts";
 import { until, within } from "./poll.ts";
 
@@ -27,7 +27,7 @@ export type ServingProcess = GatehouseProcess & { url: string; port: number };
 const running = new Set<ChildProcess>();
 
 // A failed test leaves no process behind.
-afterEach(() => {
+afterEveryTest(() => {
   for (const child of running) child.kill("SIGKILL");
 });
 

