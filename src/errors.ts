@@ -30,7 +30,8 @@ const messages = {
   "session.filter_not_indexed":
     "filter: factors and metadata have no index; add ids, users, organizations, creators, fingerprints, addresses, or both ends of the creation",
   "session.cursor_invalid": "cursor: not one of this filter and order",
-  "session.sort_not_narrow": "sort: only a filter by ids, users or fingerprints can be sorted by other than creation",
+  "session.sort_not_narrow":
+    "sort: only a filter by ids, users or fingerprints can be sorted by other than creation",
   "session.history_folded": "as_of: the session's history up to its end has been folded",
   "session.lifetime_not_positive": "lifetime must be positive",
   "session.user_change": "user change not possible",
