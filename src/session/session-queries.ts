@@ -1,9 +1,9 @@
 import { type Caller, permittedScopes } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { appliedLimit } from "../storage/page.ts";
-import type { Visibility } from "../storage/session-keys-sql.ts";
 import type { SessionRecord } from "../storage/session-repository.ts";
 import type { ListCriterion, SessionPage } from "../storage/session-search.ts";
+import type { Visibility } from "../storage/session-visibility-sql.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayRead } from "./permissions.ts";
 import { standing } from "./session.ts";

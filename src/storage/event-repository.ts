@@ -123,14 +123,24 @@ export class EventRepository {
     return at;
   }
 
-  /** The events of one aggregate, oldest first. */
-  async readStream(type: AggregateType, id: string): Promise<Recorded[]> {
+  /**
+   * The events of one aggregate, oldest first.
+   * @param page.after only those of a higher sequence
+   * @param page.limit so many of them at most
+   */
+  async readStream(
+    type: AggregateType,
+    id: string,
+    { after, limit }: { after?: number; limit?: number } = {},
+  ): Promise<Recorded[]> {
     return this.#db
       .selectFrom("events")
       .select(["sequence", "eventType as type", "payload", "actorId", "createdAt"])
       .where("aggregateType", "=", type)
       .where("aggregateId", "=", id)
+      .$if(after !== undefined, (query) => query.where("sequence", ">", after!))
       .orderBy("sequence")
+      .$if(limit !== undefined, (query) => query.limit(limit!))
       .execute();
   }
 

@@ -1,55 +1,24 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
 import { allOf, inSql, type Sql } from "./conditions.ts";
-import type { SessionStatus } from "./session-filter.ts";
-import {
-  type ListCondition,
-  listSql,
-  listsOf,
-  ofValueSql,
-  rankOf,
-  reachedSql,
-  valuesSql,
-} from "./session-filter-sql.ts";
-import { actedOnSql, type Moment, pastSql, reachedByAnySql, reasonSql } from "./session-standing-sql.ts";
-import type { EndReason, SessionRow } from "./tables.ts";
+import { type ListCondition, listSql, ofValueSql, rankOf, valuesSql } from "./session-filter-sql.ts";
+import { overdueParts, type Part, partsOf, type Selection, stands } from "./session-parts-sql.ts";
+import { type Moment, reasonSql } from "./session-standing-sql.ts";
+import { visibleSql, waysToSee } from "./session-visibility-sql.ts";
 
-/** The rows a reader may see: every one, or the reader's own, those the reader made, and those of organizations. */
-export type Visibility =
-  | "everything"
-  | { userId: string; agentId: string | undefined; organizationIds: readonly string[] };
-
-/** Which sessions: those that meet everything here. */
-export type Selection = {
-  lists: readonly ListCondition[];
-  conditions: readonly Sql[];
-  visibility: Visibility;
-  statuses: ReadonlySet<SessionStatus>;
-  reasons: readonly EndReason[] | undefined;
-};
-
-/** Which of them, in which order: by `key`, a timestamptz, and id. */
+/** Which of the selected sessions, in which order: by `key`, a timestamptz, and id. */
 export type KeyRange = {
   key: RawBuilder<unknown>;
   ascending: boolean;
   after?: { at: string; id: string } | undefined;
   offset: number;
-  limit: number;
+  /** Undefined: all of them, in no order. */
+  limit: number | undefined;
 };
 
 // PostgreSQL reads a page out of an index that begins with what is asked for and goes on in the order of creation. It
-// does so for one value only, not for one of several, nor for one condition or another. So a list is put together: out
-// of parts by how sessions stand, and each part by what the caller may see and by the values of one list, a short read
-// each.
-
-/** A part of all sessions: an index has its rows apart from others. */
-type Part = {
-  conditions: Sql[];
-  lists?: ListCondition[];
-  /** `acts`: by way of the open acts on users. `expiry`: by way of the order in which sessions expire. */
-  by?: "acts" | "expiry";
-  /** Whether another part may have some of its rows too. */
-  overlaps?: true;
-};
+// does so for one value only, not for one of several, nor for one condition or another. So a list is put together of
+// short reads: one for each part by how sessions stand, and in it for each way the caller sees sessions, and for each
+// value of the list that is asked for.
 
 /** `id` and `at` of a page of sessions, each once. */
 export function keysSql(selection: Selection, moment: Moment, range: KeyRange): RawBuilder<unknown> {
@@ -65,61 +34,26 @@ export function countSql(selection: Selection, moment: Moment, upTo?: number): R
   const isShown = statuses.size === 2 && !statuses.has("ended") && reasons === undefined;
   if (upTo !== undefined || !isShown) return count(partsOf(selection, moment));
   // What the rows themselves say can be counted in an index; the few that are over and do not say so come off.
-  const stored = allOf([
-    stands("active", "expired"),
-    ...selection.lists.map(listSql),
-    ...selection.conditions,
-    visibleSql(selection.visibility),
-  ]);
-  return sql<number>`(SELECT count(*) FROM sessions s WHERE ${stored}) - ${count(overdueParts(moment))}`;
+  return sql<number>`${storedSql(selection)} - ${count(overdueParts(moment))}`;
 }
 
-function partsOf({ statuses, reasons }: Selection, moment: Moment): Part[] {
-  const active = statuses.has("active") && reasons === undefined;
-  const expired = statuses.has("expired") && (reasons?.includes("expired") ?? true);
-  const ended = statuses.has("ended");
-  const notActedOn = sql<SqlBool>`NOT ${actedOnSql(moment)}`;
-  const goingOn = [notActedOn, sql<SqlBool>`NOT ${reachedByAnySql(moment)}`];
-  const past = pastSql(moment);
-  const parts: Part[] = [];
-  if (ended) {
-    const why = reasons ? [{ column: "reason" as const, values: reasons }] : [];
-    parts.push({ conditions: [sql<SqlBool>`s.is_archived`], lists: why });
-    parts.push({ conditions: [stands("terminated")] });
-  }
-  if (expired) parts.push({ conditions: [stands("expired"), ...(ended ? [] : [notActedOn])] });
-  if (active && expired) parts.push({ conditions: [stands("active"), ...(ended ? [] : goingOn)] });
-  else if (active) parts.push({ conditions: [stands("active"), ...goingOn, sql<SqlBool>`NOT ${past}`] });
-  else if (expired) parts.push({ conditions: [stands("active"), ...goingOn, past], by: "expiry" });
-  // Few at any time, so they are looked for by what has ended them and not among those it has not.
-  if (ended && !(active && expired)) parts.push(...overdueParts(moment));
-  return parts;
-}
-
-/** The sessions in view that an act has ended, and that have no event of it yet. */
-function overdueParts({ endings, hasOpenActs }: Moment): Part[] {
-  const reached: Part[] = endings.map((ending) => ({
-    conditions: [stands("active"), reachedSql(ending)],
-    lists: listsOf(ending.filter),
-    overlaps: true,
-  }));
-  const acted: Part = { conditions: [stands("active", "expired")], by: "acts", overlaps: true };
-  return hasOpenActs ? [acted, ...reached] : reached;
-}
-
-/** In view, and so as their rows say. */
-function stands(...statuses: SessionRow["status"][]): Sql {
-  const status = statuses.map((each) => sql.lit(each));
-  return statuses.length === 1
-    ? sql<SqlBool>`NOT s.is_archived AND s.status = ${status[0]}`
-    : sql<SqlBool>`NOT s.is_archived AND s.status IN (${sql.join(status)})`;
+/** The number of sessions that are shown as far as their rows say: by each way to see them, those of the ways before left out. */
+function storedSql({ lists, conditions, visibility }: Selection): RawBuilder<number> {
+  const isNarrowed = lists.some(isNarrow);
+  const ways = (isNarrowed ? undefined : waysToSee(visibility))?.map(listSql) ?? [visibleSql(visibility)];
+  const counts = ways.map((way, index) => {
+    const before = ways.slice(0, index).map((each) => sql<SqlBool>`${each} IS NOT TRUE`);
+    const where = allOf([stands("active", "expired"), ...lists.map(listSql), ...conditions, way, ...before]);
+    return sql`(SELECT count(*) FROM sessions s WHERE ${where})`;
+  });
+  return sql<number>`(${sql.join(counts, sql` + `)})`;
 }
 
 function mergedSql(
   parts: readonly Part[],
   selection: Selection,
   moment: Moment,
-  range: UnboundRange,
+  range: KeyRange,
 ): RawBuilder<unknown> {
   const reads = parts.flatMap((part) => readsOf(part, selection, moment, range));
   if (reads.length === 0) return sql`SELECT s.id, s.created_at AS at FROM sessions s WHERE false`;
@@ -129,43 +63,29 @@ function mergedSql(
     isEachOnce ? sql` UNION ALL ` : sql` UNION `,
   );
   const { offset, limit } = range;
-  return limit === undefined
-    ? all
-    : sql`SELECT k.id, k.at FROM (${all}) k ORDER BY ${orderSql(sql`k.at`, sql`k.id`, range)} LIMIT ${limit} OFFSET ${offset}`;
+  if (limit === undefined) return all;
+  const order = orderSql(sql`k.at`, sql`k.id`, range);
+  return sql`SELECT k.id, k.at FROM (${all}) k ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}`;
 }
 
-type UnboundRange = Omit<KeyRange, "limit"> & { limit: number | undefined };
-
-/** A short read for each way a caller may see sessions, or a single one where few are looked at anyway. */
-function readsOf(
-  part: Part,
-  selection: Selection,
-  moment: Moment,
-  range: UnboundRange,
-): RawBuilder<unknown>[] {
-  const lists = [...selection.lists, ...(part.lists ?? [])];
-  const read = (more: ListCondition[], condition?: Sql) => {
-    const conditions = [...part.conditions, ...selection.conditions, ...(condition ? [condition] : [])];
-    // The archived ones are found by their reason; the reason of others may have to be worked out.
-    if (selection.reasons && !part.lists?.some(({ column }) => column === "reason")) {
-      conditions.push(inSql(reasonSql(moment), selection.reasons));
-    }
-    return readSql({ ...part, lists: [...lists, ...more], conditions }, moment, range);
-  };
-  const branches = branchesOf(selection.visibility);
-  if (branches === undefined) return [read([])];
-  if (part.by !== undefined || lists.some(isNarrow) || range.limit === undefined) {
-    return [read([], visibleSql(selection.visibility))];
+/** A read for each way to see sessions, or a single one where few are looked at anyway. */
+function readsOf(part: Part, selection: Selection, moment: Moment, range: KeyRange): RawBuilder<unknown>[] {
+  const { visibility, reasons } = selection;
+  const conditions = [...part.conditions, ...selection.conditions];
+  // The archived ones are found by their reason; the reason of others may have to be worked out.
+  if (reasons && !part.lists?.some(({ column }) => column === "reason")) {
+    conditions.push(inSql(reasonSql(moment), reasons));
   }
-  return branches.map((branch) => read([branch]));
+  const lists = [...selection.lists, ...(part.lists ?? [])];
+  const ways = waysToSee(visibility);
+  const isSingle = part.isByActs || part.among || lists.some(isNarrow) || range.limit === undefined;
+  if (ways === undefined || isSingle) {
+    return [readSql({ ...part, lists, conditions: [...conditions, visibleSql(visibility)] }, range)];
+  }
+  return ways.map((way) => readSql({ ...part, lists: [...lists, way], conditions }, range));
 }
 
-function readSql(
-  part: Required<Pick<Part, "lists">> & Part,
-  { now }: Moment,
-  range: UnboundRange,
-): RawBuilder<unknown> {
-  const { lists, conditions, by } = part;
+function readSql({ lists = [], conditions, isByActs, among }: Part, range: KeyRange): RawBuilder<unknown> {
   const { key, after, offset, limit } = range;
   const comparison = sql.raw(range.ascending ? ">" : "<");
   const passed = after
@@ -180,17 +100,16 @@ function readSql(
   const select = (from: RawBuilder<unknown>, condition: Sql) =>
     sql`SELECT s.id, ${key} AS at FROM ${from} WHERE ${condition} ${first}`;
 
-  if (by === "acts") {
+  if (isByActs) {
     const ofAct = sql<SqlBool>`s.user_id = act.user_id AND s.user_epoch = act.epoch`;
     return sql`SELECT k.* FROM user_endings act, LATERAL (${select(sql`sessions s`, where(lists, ofAct))}) k
       WHERE NOT act.is_done`;
   }
-  if (by === "expiry" && !lists.some(isNarrow)) {
-    // Those that have expired and not been found yet are few, which no statistics tell. A limit that is not known before
-    // the statement runs has PostgreSQL go by the order it is asked for.
-    const past = sql`(SELECT * FROM sessions s WHERE ${stands("active")} AND s.expires_at < ${now}
+  if (among !== undefined && !lists.some(isNarrow)) {
+    // A limit that is not known before the statement runs has PostgreSQL go by the order it is asked for.
+    const inOrder = sql`(SELECT * FROM sessions s WHERE ${among}
       ORDER BY s.expires_at, s.id LIMIT (SELECT 9223372036854775807)) s`;
-    return select(past, where(lists));
+    return select(inOrder, where(lists));
   }
   const [best, ...others] = [...lists].sort((a, b) => rankOf(a.column) - rankOf(b.column));
   if (best === undefined || best.column === "id" || best.values.length === 1 || limit === undefined) {
@@ -203,7 +122,7 @@ function readSql(
 function orderSql(
   key: RawBuilder<unknown>,
   id: RawBuilder<unknown>,
-  { ascending }: UnboundRange,
+  { ascending }: KeyRange,
 ): RawBuilder<unknown> {
   const direction = sql.raw(ascending ? "ASC" : "DESC");
   return sql`${key} ${direction}, ${id} ${direction}`;
@@ -212,22 +131,4 @@ function orderSql(
 /** Whether few sessions are expected to have one of the values. */
 function isNarrow({ column }: ListCondition): boolean {
   return column === "id" || column === "userId" || column === "fingerprintId";
-}
-
-/** The ways in which a reader may see a session; undefined: sees all. */
-function branchesOf(visibility: Visibility): ListCondition[] | undefined {
-  if (visibility === "everything") return undefined;
-  const { userId, agentId, organizationIds } = visibility;
-  const branches: ListCondition[] = [
-    { column: "userId", values: [userId] },
-    { column: "creatorId", values: [userId] },
-  ];
-  if (agentId !== undefined) branches.push({ column: "fingerprintId", values: [agentId] });
-  if (organizationIds.length > 0) branches.push({ column: "organizationId", values: organizationIds });
-  return branches;
-}
-
-function visibleSql(visibility: Visibility): Sql {
-  const branches = branchesOf(visibility);
-  return branches ? sql<SqlBool>`(${sql.join(branches.map(listSql), sql` OR `)})` : sql<SqlBool>`true`;
 }

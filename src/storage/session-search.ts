@@ -2,10 +2,12 @@ import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import { type Comparison, type Sql, timeSql } from "./conditions.ts";
 import type { SessionFilter, SessionStatus } from "./session-filter.ts";
 import { conditionsOf, type ListCondition, listsOf } from "./session-filter-sql.ts";
-import { countSql, keysSql, type Selection, type Visibility } from "./session-keys-sql.ts";
+import { countSql, keysSql } from "./session-keys-sql.ts";
+import type { Selection } from "./session-parts-sql.ts";
 import { type FlatRecord, nest, recordColumns } from "./session-record.ts";
 import type { SessionRecord } from "./session-repository.ts";
 import { type Moment, readMoment } from "./session-standing-sql.ts";
+import type { Visibility } from "./session-visibility-sql.ts";
 import type { Database, EndReason, SessionRow, UserEndingRow } from "./tables.ts";
 
 /** What a list is sorted by; sessions that are equal in it by their ids. */
@@ -111,6 +113,7 @@ function selectionOf({ filter, criteria = [], visibility }: SessionSearch): Sele
   return {
     lists: [...listsOf(filter), ...criteria.flatMap(listOf)],
     conditions: [...conditionsOf(filter), ...criteria.flatMap(conditionOf)],
+    expiry: criteria.map(expiryOf).find((expiry) => expiry !== undefined),
     visibility,
     statuses: new Set<SessionStatus>(statuses),
     reasons,
@@ -131,19 +134,17 @@ function listOf(criterion: ListCriterion): ListCondition[] {
 }
 
 function conditionOf(criterion: ListCriterion): Sql[] {
-  switch (criterion.by) {
-    case "createdAt":
-      return [timeSql(sql`s.created_at`, criterion.comparison, criterion.at)];
-    case "expiresAt": {
-      const matches = timeSql(sql`s.expires_at`, criterion.comparison, criterion.at);
-      // A session without expiration is later than any date.
-      return [
-        criterion.comparison.startsWith(">") ? sql<SqlBool>`(s.expires_at IS NULL OR ${matches})` : matches,
-      ];
-    }
-    default:
-      return [];
-  }
+  if (criterion.by === "createdAt") return [timeSql(sql`s.created_at`, criterion.comparison, criterion.at)];
+  const expiry = expiryOf(criterion);
+  if (expiry === undefined) return [];
+  return [expiry.orNever ? sql<SqlBool>`(s.expires_at IS NULL OR ${expiry.condition})` : expiry.condition];
+}
+
+/** A session without expiration is later than any date. */
+function expiryOf(criterion: ListCriterion): Selection["expiry"] {
+  if (criterion.by !== "expiresAt") return undefined;
+  const { comparison, at } = criterion;
+  return { condition: timeSql(sql`s.expires_at`, comparison, at), orNever: comparison.startsWith(">") };
 }
 
 /** Sessions that do not expire come last in either direction. */

@@ -8,6 +8,7 @@ import { engines } from "../support/databases.ts";
 import { dumpOf } from "../support/dump.ts";
 import { walkContacts, walkOneTimeCodes, walkPasswords } from "./factor-walk/codes.ts";
 import { configureDelivery, walkDelivery } from "./factor-walk/delivery.ts";
+import { historiesOf } from "./factor-walk/histories.ts";
 import { walkApps, walkWebAuthn } from "./factor-walk/keys-and-apps.ts";
 import { sendMalformed } from "./factor-walk/malformed.ts";
 import { failInside, putInOrder } from "./factor-walk/out-of-order.ts";
@@ -53,6 +54,7 @@ describe.each(walked)("after a walk over every factor on %s, by %j", (engine, pr
   let printed = "";
   let malformed = 0;
   let faults = 0;
+  let histories: Awaited<ReturnType<typeof historiesOf>>;
 
   beforeAll(async () => {
     stage = await openStage(engine);
@@ -70,6 +72,7 @@ describe.each(walked)("after a walk over every factor on %s, by %j", (engine, pr
     await walkDelivery(stage, providers);
     malformed = await sendMalformed(stage);
     metrics = await (await fetch(`${stage.house.url}/debug/metrics`)).text();
+    histories = await historiesOf(stage);
     faults = await failInside(stage);
     dump = await stage.house.operate(async (database) => {
       await putInOrder(database);
@@ -113,12 +116,22 @@ describe.each(walked)("after a walk over every factor on %s, by %j", (engine, pr
     "the database": () => dump,
     "what was refused": () => stage.refusals,
     "what was read": () => stage.reads,
+    "what the histories of sessions say": () => histories.texts,
     "the metrics": () => [metrics],
     "what the command line prints": () => [printed],
   };
 
   test.each(Object.entries(places))("there is no secret in %s", (_, texts) => {
     expect(stage.secrets.namesFoundIn(texts())).toEqual([]);
+  });
+
+  test("histories say what happened, and nothing that opens anything or helps to", () => {
+    const told = ["webAuthN.challenged", "webAuthN.checked", "otp.sms.challenged", "otp.email.challenged"];
+    for (const type of [...told, "token.set", "intent.checked", "totp.checked"])
+      expect(histories.types).toContain(`session.${type}`);
+    expect(histories.hidden.length).toBeGreaterThan(50);
+    const text = histories.texts.join("\n");
+    expect(histories.hidden.filter((value) => text.includes(value))).toEqual([]);
   });
 
   test("a leak of any of them would have been found", () => {
