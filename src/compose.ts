@@ -19,6 +19,7 @@ import { IdentityProviderRepository } from "./storage/identity-provider-reposito
 import { MachineKeyRepository } from "./storage/machine-key-repository.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "./storage/personal-access-token-repository.ts";
+import { RetentionRepository } from "./storage/retention-repository.ts";
 import { SessionRepository } from "./storage/session-repository.ts";
 import { UpkeepRepository } from "./storage/upkeep-repository.ts";
 import { UserRepository } from "./storage/user-repository.ts";
@@ -57,7 +58,14 @@ export function compose(
   const organizations = new OrganizationRepository(db);
   const encryptionKey = deriveKey(masterKey, "stored secrets");
   const metrics = new Metrics();
-  const upkeep: Upkeep = composeUpkeep({ events, upkeep: new UpkeepRepository(db), logger, metrics });
+  const upkeep: Upkeep = composeUpkeep({
+    events,
+    organizations,
+    upkeep: new UpkeepRepository(db),
+    retention: new RetentionRepository(db),
+    logger,
+    metrics,
+  });
   const { notifications, codeGenerators, worker } = composeDelivery(
     config,
     {
