@@ -4,10 +4,10 @@ import { sessionSettings } from "../organization/settings/session-settings.ts";
 import type { Change } from "../storage/aggregate.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
-import type { RetentionRepository } from "../storage/retention-repository.ts";
-import type { UpkeepRepository } from "../storage/upkeep-repository.ts";
+import type { UpkeepStores } from "../storage/upkeep-stores.ts";
 import { Archiver, archiveWalk } from "./archive.ts";
 import { BulkEndings } from "./bulk-endings.ts";
+import { eraser } from "./erase.ts";
 import { folder } from "./fold.ts";
 import { LEFTOVER_DAYS, leftoverRemover, sessionRemover } from "./remove.ts";
 import { sweeper } from "./sweep.ts";
@@ -32,18 +32,17 @@ export type Upkeep = {
 export function composeUpkeep({
   events,
   organizations,
-  upkeep,
-  retention,
+  stores,
   logger,
   metrics,
 }: {
   events: EventRepository;
   organizations: OrganizationRepository;
-  upkeep: UpkeepRepository;
-  retention: RetentionRepository;
+  stores: UpkeepStores;
   logger: Logger;
   metrics: Metrics;
 }): Upkeep {
+  const { upkeep } = stores;
   const ended = metrics.counter("gatehouse_endings_written_total", "Endings written down in the background.");
   const dependencies: EndingDependencies = { events, upkeep, onEnded: (reason) => ended.add({ reason }) };
   const folded = metrics.counter(
@@ -54,11 +53,11 @@ export function composeUpkeep({
     "gatehouse_sessions_removed_total",
     "Ended sessions removed for their age.",
   );
+  const erased = metrics.counter("gatehouse_users_erased_total", "Removed users whose data was erased.");
   const retentionDays = async () => (await sessionSettings({ organizations }, undefined)).retention;
   const foldAfter = async () => (await retentionDays()).foldAfterDays;
   const removeAfter = async () => (await retentionDays()).removeAfterDays;
   const leftoverAfter = async () => LEFTOVER_DAYS;
-  const store = { upkeep, retention };
   const archiver = new Archiver(upkeep);
   const bulkEndings = new BulkEndings(dependencies);
   const worker = new UpkeepWorker(
@@ -69,10 +68,15 @@ export function composeUpkeep({
       { name: "archive", everyMs: SECOND, run: () => archiver.run() },
       { name: "archive walk", everyMs: 10 * MINUTE, paceMs: 10 * SECOND, run: archiveWalk(upkeep) },
       {
+        name: "erase users",
+        everyMs: 5 * SECOND,
+        run: eraser({ ...stores, onErased: () => erased.add() }),
+      },
+      {
         name: "remove sessions",
         everyMs: MINUTE,
         run: sessionRemover({
-          ...store,
+          ...stores,
           days: removeAfter,
           onRemoved: (count) => count > 0 && removed.add({}, count),
         }),
@@ -80,22 +84,22 @@ export function composeUpkeep({
       {
         name: "fold sessions",
         everyMs: MINUTE,
-        run: folder({ ...store, days: foldAfter, onFolded: (count) => folded.add({}, count) }),
+        run: folder({ ...stores, days: foldAfter, onFolded: (count) => folded.add({}, count) }),
       },
       {
         name: "remove bulk endings",
         everyMs: MINUTE,
-        run: leftoverRemover("endings", { ...store, days: removeAfter }),
+        run: leftoverRemover("endings", { ...stores, days: removeAfter }),
       },
       {
         name: "remove messages",
         everyMs: MINUTE,
-        run: leftoverRemover("notifications", { ...store, days: leftoverAfter }),
+        run: leftoverRemover("notifications", { ...stores, days: leftoverAfter }),
       },
       {
         name: "remove sign-ins at providers",
         everyMs: MINUTE,
-        run: leftoverRemover("idp_intents", { ...store, days: leftoverAfter }),
+        run: leftoverRemover("idp_intents", { ...stores, days: leftoverAfter }),
       },
     ],
     { logger },

@@ -7,10 +7,9 @@ import { rebuildProjections } from "../../src/projections/replay.ts";
 import type { SessionEvent } from "../../src/session/events.ts";
 import { initialSession, sessionAggregate } from "../../src/session/session.ts";
 import { change, type Recorded } from "../../src/storage/aggregate.ts";
-import { RetentionRepository } from "../../src/storage/retention-repository.ts";
 import type { SessionRecord } from "../../src/storage/session-repository.ts";
 import type { Database, EndReason } from "../../src/storage/tables.ts";
-import { UpkeepRepository } from "../../src/storage/upkeep-repository.ts";
+import { upkeepStores } from "../../src/storage/upkeep-stores.ts";
 import { composeUpkeep, type Upkeep } from "../../src/upkeep/compose-upkeep.ts";
 import { openRooms, type Rooms } from "../session/rooms.ts";
 import type { Engine } from "../support/databases.ts";
@@ -32,8 +31,7 @@ export async function openBackground(engine: Engine): Promise<Background> {
     composeUpkeep({
       events: rooms.events,
       organizations: rooms.organizations,
-      upkeep: new UpkeepRepository(rooms.db),
-      retention: new RetentionRepository(rooms.db),
+      stores: upkeepStores(rooms.db),
       logger: pino({ level: "silent" }),
       metrics: counted,
     });

@@ -17,8 +17,7 @@ import { change } from "../../src/storage/aggregate.ts";
 import { openPostgres } from "../../src/storage/database.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
-import { RetentionRepository } from "../../src/storage/retention-repository.ts";
-import { UpkeepRepository } from "../../src/storage/upkeep-repository.ts";
+import { upkeepStores } from "../../src/storage/upkeep-stores.ts";
 import { composeUpkeep } from "../../src/upkeep/compose-upkeep.ts";
 import { outcomeOf } from "../session/rooms.ts";
 import { createTestDatabase, engines } from "../support/databases.ts";
@@ -301,8 +300,7 @@ describe("retention on a large postgres", () => {
     const { worker } = composeUpkeep({
       events,
       organizations: new OrganizationRepository(db),
-      upkeep: new UpkeepRepository(db),
-      retention: new RetentionRepository(db),
+      stores: upkeepStores(db),
       logger: pino({ level: "silent" }),
       metrics: new Metrics(),
     });
