@@ -21,7 +21,7 @@ import { MachineKeyRepository } from "./storage/machine-key-repository.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "./storage/personal-access-token-repository.ts";
 import { SessionRepository } from "./storage/session-repository.ts";
-import { UpkeepRepository } from "./storage/upkeep-repository.ts";
+import { upkeepStores } from "./storage/upkeep-stores.ts";
 import { UserRepository } from "./storage/user-repository.ts";
 import { IDP_CALLBACK_PATH } from "./transport/idp-callback.ts";
 import type { ServiceDependencies } from "./transport/services.ts";
@@ -58,7 +58,7 @@ export function compose(
   const organizations = new OrganizationRepository(db);
   const encryptionKey = deriveKey(masterKey, "stored secrets");
   const metrics = new Metrics();
-  const upkeep: Upkeep = composeUpkeep({ events, upkeep: new UpkeepRepository(db), logger, metrics });
+  const upkeep: Upkeep = composeUpkeep({ events, organizations, stores: upkeepStores(db), logger, metrics });
   const { notifications, codeGenerators, worker } = composeDelivery(
     config,
     {

@@ -2,7 +2,7 @@
 export type Labels = Readonly<Record<string, string>>;
 
 /** A number that only grows. */
-export type Counter = { add(labels?: Labels): void };
+export type Counter = { add(labels?: Labels, count?: number): void };
 
 /** A number as it is when somebody looks. */
 export type Reading = { labels?: Labels; value: number };
@@ -18,10 +18,10 @@ export class Metrics {
     const counts = new Map<string, { labels: Labels; value: number }>();
     this.#metrics.push({ name, help, type: "counter", read: async () => [...counts.values()] });
     return {
-      add: (labels = {}) => {
+      add: (labels = {}, added = 1) => {
         const key = JSON.stringify(labels);
         const count = counts.get(key) ?? { labels, value: 0 };
-        count.value += 1;
+        count.value += added;
         counts.set(key, count);
       },
     };

@@ -1,28 +1,46 @@
 import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely";
-import type { AggregateState, AggregateType, Recorded } from "../storage/aggregate.ts";
-import type { Projections, SideWrite } from "../storage/projection.ts";
+import type { AggregateType } from "../storage/aggregate.ts";
+import type { Projections } from "../storage/projection.ts";
 import { fieldName, type Row, type RowTable } from "../storage/row-table.ts";
 import type { Database } from "../storage/tables.ts";
+import { emptyTable, ownerColumn, type ReplayedTable, replayLog } from "./replay-log.ts";
+import { type Difference, StoredRows } from "./stored-rows.ts";
 
-/** One column of one row that is not what the log says. `column` is `*` for a row too many or missing. */
-export type Difference = { table: string; key: string; column: string };
+export type { Difference };
 
 export type Verification = { aggregates: number; differences: Difference[] };
 
-const EVENTS_PER_PAGE = 5_000;
+const ROWS_PER_PAGE = 5_000;
 
 /**
- * Folds the whole log and compares the result with every row, in one snapshot.
+ * Folds the whole log and compares the result with every row, in one snapshot. Log and rows are read side by side in the
+ * order of their ids, so that memory does not grow with them.
  * @returns an empty list of differences if the rows are exactly what the log says
  */
-export function verifyProjections(db: Kysely<Database>, projections: Projections): Promise<Verification> {
+export function verifyProjections(
+  db: Kysely<Database>,
+  projections: Projections,
+  { pageSize = ROWS_PER_PAGE }: { pageSize?: number } = {},
+): Promise<Verification> {
   return snapshot(db, async (trx) => {
-    const { aggregates, tables } = await replay(trx, projections);
-    const differences: Difference[] = [];
-    for (const { table, rows } of tables.values()) {
-      differences.push(...compare(table, rows, await storedRows(trx, table)));
+    const shared = sharedTables(projections);
+    const stored = new Map(
+      allTables(projections).map(({ type, table }) => {
+        const owner = ownerColumn(type, table) ?? table.columns[0]![0];
+        return [table, new StoredRows(trx, table, owner, pageSize)];
+      }),
+    );
+    let aggregates = 0;
+    for await (const { id, projection, state, own } of replayLog(trx, projections, shared, pageSize)) {
+      aggregates += 1;
+      await stored.get(projection.table)!.expect(id, new Map([[id, state]]));
+      for (const { table, rows } of own) if (rows.size > 0) await stored.get(table)!.expect(id, rows);
     }
-    return { aggregates, differences };
+    for (const { table, rows } of shared) {
+      for (const [owner, ofOwner] of byOwner(table, rows)) await stored.get(table)!.expect(owner, ofOwner);
+    }
+    for (const rows of stored.values()) await rows.end();
+    return { aggregates, differences: [...stored.values()].flatMap(({ differences }) => differences) };
   });
 }
 
@@ -32,21 +50,27 @@ export function rebuildProjections(
   projections: Projections,
 ): Promise<{ rebuilt: number }> {
   return snapshot(db, async (trx) => {
-    const { tables } = await replay(trx, projections);
+    const tables = allTables(projections).map(({ table }) => ({ table, rows: [] as Row[] }));
+    for (const { table } of tables) await trx.executeQuery(CompiledQuery.raw(`TRUNCATE ${table.name}`));
     let rebuilt = 0;
-    for (const { table, rows } of tables.values()) {
-      await trx.executeQuery(CompiledQuery.raw(`TRUNCATE ${table.name}`));
-      const all = [...rows.values()];
-      for (let start = 0; start < all.length; start += EVENTS_PER_PAGE) {
-        await insert(trx, table, all.slice(start, start + EVENTS_PER_PAGE));
-      }
-      rebuilt += all.length;
+    const store = async (table: RowTable, rows: Iterable<Row>, least: number) => {
+      const waiting = tables.find((each) => each.table === table)!.rows;
+      waiting.push(...rows);
+      if (waiting.length < least) return;
+      await insert(trx, table, waiting);
+      rebuilt += waiting.length;
+      waiting.length = 0;
+    };
+    const shared = sharedTables(projections);
+    for await (const { projection, state, own } of replayLog(trx, projections, shared, ROWS_PER_PAGE)) {
+      await store(projection.table, [state], ROWS_PER_PAGE);
+      for (const { table, rows } of own) await store(table, rows.values(), ROWS_PER_PAGE);
     }
+    for (const { table, rows } of shared) await store(table, rows.values(), 0);
+    for (const { table } of tables) await store(table, [], 1);
     return { rebuilt };
   });
 }
-
-type ReplayedTable = { table: RowTable; rows: Map<string, Row> };
 
 async function snapshot<T>(
   db: Kysely<Database>,
@@ -63,114 +87,33 @@ async function snapshot<T>(
     });
 }
 
-/** The log from the beginning, aggregate by aggregate. */
-async function replay(
-  trx: Transaction<Database>,
-  projections: Projections,
-): Promise<{ aggregates: number; tables: Map<string, ReplayedTable> }> {
-  const tables = new Map<string, ReplayedTable>();
-  for (const { table, sideTables } of Object.values(projections)) {
-    for (const each of [table, ...sideTables]) tables.set(each.name, { table: each, rows: new Map() });
+/** Every table once, with the kind of aggregate that writes to it, or one of several. */
+function allTables(projections: Projections): { type: AggregateType; table: RowTable }[] {
+  const all = new Map<RowTable, AggregateType>();
+  for (const [type, { table, sideTables }] of Object.entries(projections)) {
+    for (const each of [table, ...sideTables]) all.set(each, type as AggregateType);
   }
-  let aggregates = 0;
-  let state: AggregateState | undefined;
-  let last = { type: "" as string, id: "", sequence: 0 };
-  for (;;) {
-    const page = await eventsAfter(trx, last);
-    for (const { aggregateType, aggregateId, ...event } of page) {
-      const { aggregate, table, sideWrites } = projections[aggregateType];
-      if (state === undefined || last.type !== aggregateType || last.id !== aggregateId) {
-        state = aggregate.initialState(aggregateId) as AggregateState;
-        aggregates += 1;
-      }
-      state = aggregate.evolve(state, event) as AggregateState;
-      put(tables.get(table.name)!, state);
-      for (const write of sideWrites(aggregateId, event, state)) {
-        applySideWrite(tables.get(write.table.name)!, write);
-      }
-      last = { type: aggregateType, id: aggregateId, sequence: event.sequence };
-    }
-    if (page.length < EVENTS_PER_PAGE) return { aggregates, tables };
-  }
+  return [...all].map(([table, type]) => ({ type, table }));
 }
 
-type StoredEvent = Recorded & { aggregateType: AggregateType; aggregateId: string };
-
-async function eventsAfter(
-  trx: Transaction<Database>,
-  { type, id, sequence }: { type: string; id: string; sequence: number },
-): Promise<StoredEvent[]> {
-  const { rows } = await trx.executeQuery<StoredEvent>(
-    CompiledQuery.raw(
-      `SELECT aggregate_type AS "aggregateType", aggregate_id AS "aggregateId", sequence, event_type AS type, payload,
-         actor_id AS "actorId", created_at AS "createdAt"
-       FROM events WHERE (aggregate_type, aggregate_id, sequence) > ($1, $2, $3)
-       ORDER BY aggregate_type, aggregate_id, sequence LIMIT ${EVENTS_PER_PAGE}`,
-      [type, id, sequence],
-    ),
-  );
-  return rows;
+/** Side tables that several aggregates write to. There is no order in which their rows would come by. */
+function sharedTables(projections: Projections): ReplayedTable[] {
+  const main = new Set(Object.values(projections).map(({ table }) => table));
+  return allTables(projections)
+    .filter(({ type, table }) => !main.has(table) && ownerColumn(type, table) === undefined)
+    .map(({ table }) => emptyTable(table));
 }
 
-function applySideWrite(replayed: ReplayedTable, write: SideWrite): void {
-  if ("put" in write) {
-    put(replayed, write.put);
-    return;
-  }
-  for (const [key, row] of replayed.rows) {
-    if (Object.entries(write.drop).every(([field, value]) => row[field] === value)) replayed.rows.delete(key);
-  }
+/** The rows by the first column of their key, in the order of bytes. */
+function byOwner(table: RowTable, rows: ReadonlyMap<string, Row>): [string, Map<string, Row>][] {
+  const owner = fieldName(table.columns[0]![0]);
+  const groups = Map.groupBy(rows, ([, row]) => String(row[owner]));
+  const sorted = [...groups].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return sorted.map(([id, entries]) => [id, new Map(entries)]);
 }
 
-function put({ table, rows }: ReplayedTable, row: Row): void {
-  const key = keyOf(table, row);
-  const before = rows.get(key);
-  const kept = before
-    ? (table.insertOnly ?? []).map((column) => [fieldName(column), before[fieldName(column)]])
-    : [];
-  rows.set(key, { ...row, ...Object.fromEntries(kept) });
-}
-
-async function storedRows(trx: Transaction<Database>, table: RowTable): Promise<Map<string, Row>> {
-  const columns = table.columns.map(([name]) => `${name} AS "${fieldName(name)}"`).join(", ");
-  const { rows } = await trx.executeQuery<Row>(CompiledQuery.raw(`SELECT ${columns} FROM ${table.name}`));
-  return new Map(rows.map((row) => [keyOf(table, row), row]));
-}
-
-function compare(table: RowTable, expected: Map<string, Row>, stored: Map<string, Row>): Difference[] {
-  const differences: Difference[] = [];
-  for (const key of new Set([...expected.keys(), ...stored.keys()])) {
-    const [should, is] = [expected.get(key), stored.get(key)];
-    if (!should || !is) {
-      differences.push({ table: table.name, key, column: "*" });
-      continue;
-    }
-    for (const [name] of table.columns) {
-      const field = fieldName(name);
-      if (canonical(should[field]) !== canonical(is[field]))
-        differences.push({ table: table.name, key, column: name });
-    }
-  }
-  return differences;
-}
-
-function keyOf(table: RowTable, row: Row): string {
-  return table.columns
-    .slice(0, table.keyColumns)
-    .map(([name]) => String(row[fieldName(name)]))
-    .join(" ");
-}
-
-/** JSON with sorted keys: `jsonb` does not keep the order a document was written in. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value ?? null, (_, part: unknown) =>
-    part !== null && typeof part === "object" && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-}
-
-async function insert(trx: Transaction<Database>, table: RowTable, rows: Row[]): Promise<void> {
+async function insert(trx: Transaction<Database>, table: RowTable, rows: readonly Row[]): Promise<void> {
+  if (rows.length === 0) return;
   const names = table.columns.map(([name]) => name).join(", ");
   const arrays = table.columns.map(
     ([, type], index) => `$${index + 1}::${type === "time" ? "timestamptz" : type}[]`,

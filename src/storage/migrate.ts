@@ -7,6 +7,7 @@ import * as users from "./migrations/0003-users.ts";
 import * as organizations from "./migrations/0004-organizations.ts";
 import * as factors from "./migrations/0005-factors.ts";
 import * as endings from "./migrations/0006-endings.ts";
+import * as retention from "./migrations/0007-retention.ts";
 import type { Database } from "./tables.ts";
 
 /** In the order they run; released ones are never edited, new ones go to the end. */
@@ -17,6 +18,7 @@ const migrations: Record<string, Migration> = {
   "0004-organizations": organizations,
   "0005-factors": factors,
   "0006-endings": endings,
+  "0007-retention": retention,
 };
 
 /**

@@ -1,16 +1,22 @@
 import type { Logger } from "pino";
 import type { Metrics } from "../metrics.ts";
+import { sessionSettings } from "../organization/settings/session-settings.ts";
 import type { Change } from "../storage/aggregate.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
-import type { UpkeepRepository } from "../storage/upkeep-repository.ts";
+import type { OrganizationRepository } from "../storage/organization-repository.ts";
+import type { UpkeepStores } from "../storage/upkeep-stores.ts";
 import { Archiver, archiveWalk } from "./archive.ts";
 import { BulkEndings } from "./bulk-endings.ts";
+import { eraser } from "./erase.ts";
+import { folder } from "./fold.ts";
+import { LEFTOVER_DAYS, leftoverRemover, sessionRemover } from "./remove.ts";
 import { sweeper } from "./sweep.ts";
 import { UpkeepWorker } from "./upkeep-worker.ts";
 import { userEndingsWriter } from "./user-endings.ts";
 import type { EndingDependencies } from "./write-down.ts";
 
 const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 
 /** The background of a server. */
 export type Upkeep = {
@@ -25,17 +31,33 @@ export type Upkeep = {
 
 export function composeUpkeep({
   events,
-  upkeep,
+  organizations,
+  stores,
   logger,
   metrics,
 }: {
   events: EventRepository;
-  upkeep: UpkeepRepository;
+  organizations: OrganizationRepository;
+  stores: UpkeepStores;
   logger: Logger;
   metrics: Metrics;
 }): Upkeep {
+  const { upkeep } = stores;
   const ended = metrics.counter("gatehouse_endings_written_total", "Endings written down in the background.");
   const dependencies: EndingDependencies = { events, upkeep, onEnded: (reason) => ended.add({ reason }) };
+  const folded = metrics.counter(
+    "gatehouse_sessions_folded_total",
+    "Ended sessions whose events became one.",
+  );
+  const removed = metrics.counter(
+    "gatehouse_sessions_removed_total",
+    "Ended sessions removed for their age.",
+  );
+  const erased = metrics.counter("gatehouse_users_erased_total", "Removed users whose data was erased.");
+  const retentionDays = async () => (await sessionSettings({ organizations }, undefined)).retention;
+  const foldAfter = async () => (await retentionDays()).foldAfterDays;
+  const removeAfter = async () => (await retentionDays()).removeAfterDays;
+  const leftoverAfter = async () => LEFTOVER_DAYS;
   const archiver = new Archiver(upkeep);
   const bulkEndings = new BulkEndings(dependencies);
   const worker = new UpkeepWorker(
@@ -44,7 +66,41 @@ export function composeUpkeep({
       { name: "user endings", everyMs: 5 * SECOND, run: userEndingsWriter(dependencies) },
       { name: "sweep", everyMs: SECOND, run: sweeper(dependencies) },
       { name: "archive", everyMs: SECOND, run: () => archiver.run() },
-      { name: "archive walk", everyMs: 600 * SECOND, paceMs: 10 * SECOND, run: archiveWalk(upkeep) },
+      { name: "archive walk", everyMs: 10 * MINUTE, paceMs: 10 * SECOND, run: archiveWalk(upkeep) },
+      {
+        name: "erase users",
+        everyMs: 5 * SECOND,
+        run: eraser({ ...stores, onErased: () => erased.add() }),
+      },
+      {
+        name: "remove sessions",
+        everyMs: MINUTE,
+        run: sessionRemover({
+          ...stores,
+          days: removeAfter,
+          onRemoved: (count) => count > 0 && removed.add({}, count),
+        }),
+      },
+      {
+        name: "fold sessions",
+        everyMs: MINUTE,
+        run: folder({ ...stores, days: foldAfter, onFolded: (count) => folded.add({}, count) }),
+      },
+      {
+        name: "remove bulk endings",
+        everyMs: MINUTE,
+        run: leftoverRemover("endings", { ...stores, days: removeAfter }),
+      },
+      {
+        name: "remove messages",
+        everyMs: MINUTE,
+        run: leftoverRemover("notifications", { ...stores, days: leftoverAfter }),
+      },
+      {
+        name: "remove sign-ins at providers",
+        everyMs: MINUTE,
+        run: leftoverRemover("idp_intents", { ...stores, days: leftoverAfter }),
+      },
     ],
     { logger },
   );

@@ -9,7 +9,7 @@ import { initialSession, sessionAggregate } from "../../src/session/session.ts";
 import { change, type Recorded } from "../../src/storage/aggregate.ts";
 import type { SessionRecord } from "../../src/storage/session-repository.ts";
 import type { Database, EndReason } from "../../src/storage/tables.ts";
-import { UpkeepRepository } from "../../src/storage/upkeep-repository.ts";
+import { upkeepStores } from "../../src/storage/upkeep-stores.ts";
 import { composeUpkeep, type Upkeep } from "../../src/upkeep/compose-upkeep.ts";
 import { openRooms, type Rooms } from "../session/rooms.ts";
 import type { Engine } from "../support/databases.ts";
@@ -30,7 +30,8 @@ export async function openBackground(engine: Engine): Promise<Background> {
   const compose = (counted: Metrics) =>
     composeUpkeep({
       events: rooms.events,
-      upkeep: new UpkeepRepository(rooms.db),
+      organizations: rooms.organizations,
+      stores: upkeepStores(rooms.db),
       logger: pino({ level: "silent" }),
       metrics: counted,
     });
@@ -93,16 +94,18 @@ export const lifetime = (milliseconds = 1): SessionEvent => ({
   payload: { lifetime: milliseconds },
 });
 
+const summarized = ["createdAt", "changedAt", "lastUsedAt", "lifetimeEndsAt", "idleEndsAt"];
+
 /** Lets everything that happened to sessions, messages, walks and users have happened so many days earlier. */
 export async function age({ db }: { db: Kysely<Database> }, days: number): Promise<void> {
   const earlier = (text: string) =>
     sql.raw(`to_char((${text})::timestamptz AT TIME ZONE 'UTC' - interval '${days * 24} hours',
       'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`);
   await sql`UPDATE events SET created_at = created_at - interval '24 hours' * ${days}::int`.execute(db);
-  for (const field of ["endedAt", "expiresAt"]) {
+  for (const field of ["endedAt", "expiresAt", ...summarized]) {
     await sql`
       UPDATE events SET payload = jsonb_set(payload, ARRAY[${field}::text], to_jsonb(${earlier(`payload->>'${field}'`)}))
-      WHERE payload ? ${sql.lit(field)} AND event_type <> 'session.summarized'`.execute(db);
+      WHERE jsonb_typeof(payload->${sql.lit(field)}) = 'string'`.execute(db);
   }
   await rebuildProjections(db, projections);
 }
@@ -136,3 +139,18 @@ export async function endingsOf(
 }
 
 export const typesOf = (stream: readonly Recorded[]): string[] => stream.map(({ type }) => type);
+
+/** Locks sessions as another server's step does, until it is told to let go. */
+export async function holding(db: Kysely<Database>, ids: readonly string[]): Promise<() => Promise<void>> {
+  const [held, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holder = db.transaction().execute(async (trx) => {
+    await sql`SELECT id FROM sessions WHERE id = ANY(${[...ids]}::text[]) FOR NO KEY UPDATE`.execute(trx);
+    held.resolve();
+    await release.promise;
+  });
+  await held.promise;
+  return async () => {
+    release.resolve();
+    await holder;
+  };
+}

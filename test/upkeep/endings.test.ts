@@ -1,10 +1,8 @@
 import fc from "fast-check";
-import { type Kysely, sql } from "kysely";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import { endSessions } from "../../src/session/end-sessions.ts";
 import { standing } from "../../src/session/session.ts";
-import type { Database } from "../../src/storage/tables.ts";
 import { UpkeepRepository } from "../../src/storage/upkeep-repository.ts";
 import { BulkEndings } from "../../src/upkeep/bulk-endings.ts";
 import { sweeper } from "../../src/upkeep/sweep.ts";
@@ -20,6 +18,7 @@ import {
   type Background,
   doneBy,
   endingsOf,
+  holding,
   lifetime,
   ofUser,
   openBackground,
@@ -33,21 +32,6 @@ const streamOf = async ({ events }: Background, id: string) =>
 async function addUser(background: Background, name: string): Promise<string> {
   const organizationId = await defaultOrganization(background);
   return (await createUser(background, owner, { organizationId, human: human(name) })).userId;
-}
-
-/** Locks sessions as another server's step does, until it is told to let go. */
-async function holding(db: Kysely<Database>, ids: readonly string[]): Promise<() => Promise<void>> {
-  const [held, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const holder = db.transaction().execute(async (trx) => {
-    await sql`SELECT id FROM sessions WHERE id = ANY(${[...ids]}::text[]) FOR NO KEY UPDATE`.execute(trx);
-    held.resolve();
-    await release.promise;
-  });
-  await held.promise;
-  return async () => {
-    release.resolve();
-    await holder;
-  };
 }
 
 describe.each(engines)("endings that are written down later, on %s", (engine) => {
