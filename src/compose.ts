@@ -10,6 +10,7 @@ import { Metrics } from "./metrics.ts";
 import type { OrganizationDependencies } from "./organization/dependencies.ts";
 import { projections } from "./projections/projections.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
+import { ownSession } from "./session/keep-session.ts";
 import { SessionTokens } from "./session/session-token.ts";
 import { AdministratorRepository } from "./storage/administrator-repository.ts";
 import { CallerRepository } from "./storage/caller-repository.ts";
@@ -89,6 +90,7 @@ export function compose(
   };
   const userDependencies: UserDependencies = {
     ...shared,
+    ownSession: (caller, userId) => ownSession({ sessions }, caller, userId),
     issuerName: config.issuerName,
     publicHost: config.publicUrl && new URL(config.publicUrl).hostname,
     personalAccessTokens: new PersonalAccessTokenRepository(db),

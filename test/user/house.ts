@@ -6,13 +6,16 @@ import { Notifications } from "../../src/notification/notifications.ts";
 import { Providers } from "../../src/notification/providers.ts";
 import type { OrganizationDependencies } from "../../src/organization/dependencies.ts";
 import { instanceAggregate } from "../../src/organization/instance.ts";
+import { settingsOf } from "../../src/organization/settings/settings.ts";
 import { projections } from "../../src/projections/projections.ts";
 import { uniqueConstraints } from "../../src/projections/unique-constraints.ts";
+import { ownSession } from "../../src/session/keep-session.ts";
 import { AdministratorRepository } from "../../src/storage/administrator-repository.ts";
 import { change } from "../../src/storage/aggregate.ts";
 import { CallerRepository } from "../../src/storage/caller-repository.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { IdentityProviderRepository } from "../../src/storage/identity-provider-repository.ts";
+import type { SessionSettings } from "../../src/storage/instance-settings.ts";
 import { MachineKeyRepository } from "../../src/storage/machine-key-repository.ts";
 import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
 import { PersonalAccessTokenRepository } from "../../src/storage/personal-access-token-repository.ts";
@@ -43,6 +46,7 @@ export async function openHouse(engine: Engine): Promise<House> {
   const { db, close } = await database.open();
   const organizations = new OrganizationRepository(db);
   const encryptionKey = new Uint8Array(32);
+  const sessions = new SessionRepository(db);
   const users: UserDependencies = {
     events: new EventRepository(db, projections, { uniqueSlugs: uniqueConstraints }),
     users: new UserRepository(db),
@@ -57,6 +61,7 @@ export async function openHouse(engine: Engine): Promise<House> {
       encryptionKey,
       clock: () => new Date(),
     }),
+    ownSession: (caller, userId) => ownSession({ sessions }, caller, userId),
     encryptionKey,
     recoveryCodeKey: new Uint8Array(32).fill(7),
     issuerName: "Gatehouse",
@@ -69,7 +74,7 @@ export async function openHouse(engine: Engine): Promise<House> {
     db,
     administrators: new AdministratorRepository(db),
     callers: new CallerRepository(db),
-    sessions: new SessionRepository(db),
+    sessions,
     intentTokens: new IntentTokens(new Uint8Array(32).fill(9)),
     domain: "auth.example.com",
     draftHuman: (human) => draftHuman(users, human),
@@ -101,6 +106,17 @@ export async function changeLockout(
   await events.append([
     change(instanceAggregate, (await organizations.instance())!, [changed], owner.userId),
   ]);
+}
+
+/** What becomes of sessions from now on, as far as it differs from what it was. */
+export async function changeSessionSettings(
+  { events, organizations }: House,
+  changes: Partial<SessionSettings>,
+): Promise<void> {
+  const instance = (await organizations.instance())!;
+  const payload = { ...settingsOf(instance).session, ...changes };
+  const changed = { type: "instance.session.settings.changed" as const, payload };
+  await events.append([change(instanceAggregate, instance, [changed], owner.userId)]);
 }
 
 /** A person as a request describes one; the address is made of the name. */
