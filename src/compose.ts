@@ -3,6 +3,7 @@ import { AccessTokens } from "./auth/access-token.ts";
 import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { createPasswordHasher } from "./crypto/password-hasher.ts";
+import { removedWithOrganization as providerRemovedWithOrganization } from "./idp/change-providers.ts";
 import { IntentTokens } from "./idp/intent-token.ts";
 import { ProviderClient } from "./idp/protocol/provider-client.ts";
 import { composeDelivery, type DeliveryOptions } from "./message-delivery.ts";
@@ -26,6 +27,7 @@ import { UserRepository } from "./storage/user-repository.ts";
 import { IDP_CALLBACK_PATH } from "./transport/idp-callback.ts";
 import type { ServiceDependencies } from "./transport/services.ts";
 import { composeUpkeep, type Upkeep } from "./upkeep/compose-upkeep.ts";
+import { removedWithOrganization } from "./user/delete-user.ts";
 import type { UserDependencies } from "./user/dependencies.ts";
 import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
 import type { Delay } from "./user/tarpit.ts";
@@ -101,6 +103,7 @@ export function compose(
     ...shared,
     administrators: new AdministratorRepository(db),
     domain: domainOf(config),
+    removals: { user: removedWithOrganization, provider: providerRemovedWithOrganization },
     draftHuman: (human) => draftHuman(userDependencies, human),
   };
   const services = (instanceId: string): ServiceDependencies => ({

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { AccessTokens } from "../../src/auth/access-token.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
+import { removedWithOrganization as providerRemovedWithOrganization } from "../../src/idp/change-providers.ts";
 import { IntentTokens } from "../../src/idp/intent-token.ts";
 import { Notifications } from "../../src/notification/notifications.ts";
 import { Providers } from "../../src/notification/providers.ts";
@@ -22,6 +23,7 @@ import { PersonalAccessTokenRepository } from "../../src/storage/personal-access
 import { SessionRepository } from "../../src/storage/session-repository.ts";
 import type { Database } from "../../src/storage/tables.ts";
 import { UserRepository } from "../../src/storage/user-repository.ts";
+import { removedWithOrganization } from "../../src/user/delete-user.ts";
 import type { UserDependencies } from "../../src/user/dependencies.ts";
 import { draftHuman, type NewHuman } from "../../src/user/prepare-user.ts";
 import { changeUserState } from "../../src/user/user-state.ts";
@@ -77,6 +79,7 @@ export async function openHouse(engine: Engine): Promise<House> {
     sessions,
     intentTokens: new IntentTokens(new Uint8Array(32).fill(9)),
     domain: "auth.example.com",
+    removals: { user: removedWithOrganization, provider: providerRemovedWithOrganization },
     draftHuman: (human) => draftHuman(users, human),
     close: async () => {
       await close();

@@ -69,6 +69,7 @@ const methods = {
   ListAuthenticationFactors: "POST /v2/users/{userId}/authentication_factors/_search",
   AddOrganization: "POST /v2/organizations",
   ListOrganizations: "POST /v2/organizations/_search",
+  DeleteOrganization: "DELETE /v2/organizations/{organizationId}",
   CreateAdministrator: null,
   UpdateAdministrator: null,
   DeleteAdministrator: null,
