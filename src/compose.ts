@@ -3,6 +3,7 @@ import { AccessTokens } from "./auth/access-token.ts";
 import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { createPasswordHasher } from "./crypto/password-hasher.ts";
+import { removedWithOrganization as providerRemovedWithOrganization } from "./idp/change-providers.ts";
 import { IntentTokens } from "./idp/intent-token.ts";
 import { ProviderClient } from "./idp/protocol/provider-client.ts";
 import { composeDelivery, type DeliveryOptions } from "./message-delivery.ts";
@@ -10,6 +11,7 @@ import { Metrics } from "./metrics.ts";
 import type { OrganizationDependencies } from "./organization/dependencies.ts";
 import { projections } from "./projections/projections.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
+import { ownSession } from "./session/keep-session.ts";
 import { SessionTokens } from "./session/session-token.ts";
 import { SessionUses } from "./session/session-uses.ts";
 import { AdministratorRepository } from "./storage/administrator-repository.ts";
@@ -26,6 +28,7 @@ import { UserRepository } from "./storage/user-repository.ts";
 import { IDP_CALLBACK_PATH } from "./transport/idp-callback.ts";
 import type { ServiceDependencies } from "./transport/services.ts";
 import { composeUpkeep, type Upkeep } from "./upkeep/compose-upkeep.ts";
+import { removedWithOrganization } from "./user/delete-user.ts";
 import type { UserDependencies } from "./user/dependencies.ts";
 import { draftHuman, type NewHuman } from "./user/prepare-user.ts";
 import type { Delay } from "./user/tarpit.ts";
@@ -90,6 +93,7 @@ export function compose(
   };
   const userDependencies: UserDependencies = {
     ...shared,
+    ownSession: (caller, userId) => ownSession({ sessions }, caller, userId),
     issuerName: config.issuerName,
     publicHost: config.publicUrl && new URL(config.publicUrl).hostname,
     personalAccessTokens: new PersonalAccessTokenRepository(db),
@@ -100,6 +104,7 @@ export function compose(
     ...shared,
     administrators: new AdministratorRepository(db),
     domain: domainOf(config),
+    removals: { user: removedWithOrganization, provider: providerRemovedWithOrganization },
     draftHuman: (human) => draftHuman(userDependencies, human),
   };
   const services = (instanceId: string): ServiceDependencies => ({

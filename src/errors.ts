@@ -200,6 +200,10 @@ const messages = {
   "organization.id_reserved": "this organization id is reserved",
   "organization.role_unknown": "role does not exist",
   "organization.query_empty": "List.Query.Invalid",
+  "organization.is_default": "the default organization cannot be removed",
+  "organization.last_owner": "the instance's last owner is in this organization",
+  "organization.too_many_users":
+    "an organization of more than 10000 users cannot be removed; remove some of them first",
 
   "administrator.resource_unsupported": "administrators exist on the instance and on organizations only",
   "administrator.instance_roles_missing": "user or roles are missing",

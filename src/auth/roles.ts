@@ -56,6 +56,8 @@ const holders = {
     "ORG_PROJECT_PERMISSION_EDITOR",
   ],
   "org.write": ["IAM_OWNER", "IAM_ORG_MANAGER", "ORG_OWNER", "ORG_SETTINGS_MANAGER"],
+  // Our choice, as for adding one: what goes with an organization is more than its own owner can give back.
+  "org.delete": ["IAM_OWNER", "IAM_ORG_MANAGER"],
   "org.member.read": [
     "IAM_OWNER",
     "IAM_OWNER_VIEWER",

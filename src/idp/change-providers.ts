@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { type Caller, demand, INSTANCE, type Scope } from "../auth/caller.ts";
 import { uuidV7 } from "../crypto/random-ids.ts";
 import { DomainError } from "../errors.ts";
-import { change } from "../storage/aggregate.ts";
+import { existingOrganization } from "../organization/existing-organization.ts";
+import { type Change, change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { IdpOptions } from "../storage/tables.ts";
 import type { IdpDependencies } from "./dependencies.ts";
@@ -23,7 +24,8 @@ export type ProviderInput = {
 
 /**
  * Adds a provider to the instance or to an organization, active at once.
- * @throws DomainError `auth.permission_denied`, `idp.name_empty`, `idp.address_invalid`, `idp.apple_key_invalid`
+ * @throws DomainError `auth.permission_denied`, `idp.name_empty`, `idp.address_invalid`, `idp.apple_key_invalid`,
+ *   `organization.not_found`
  */
 export async function addProvider(
   dependencies: IdpDependencies,
@@ -46,10 +48,13 @@ export async function addProvider(
       options,
     },
   };
-  return {
-    id,
-    details: await store(dependencies, caller, identityProviderAggregate.initialState(id), added),
-  };
+  const { events, organizations } = dependencies;
+  const details = await events.decide(id, async () => {
+    const guards =
+      owner === INSTANCE ? [] : [await existingOrganization(organizations, owner, "organization.not_found")];
+    return store(dependencies, caller, identityProviderAggregate.initialState(id), added, guards);
+  });
+  return { id, details };
 }
 
 /**
@@ -94,6 +99,11 @@ export async function removeProvider(
     const provider = await existing(dependencies, owner, id);
     return store(dependencies, caller, provider, { type: "idp.removed", payload: {} });
   });
+}
+
+/** A provider goes with its organization. */
+export function removedWithOrganization(provider: IdentityProviderState, actorId: string): Change {
+  return change(identityProviderAggregate, provider, [{ type: "idp.removed", payload: {} }], actorId);
 }
 
 function demandWrite(caller: Caller, owner: Scope): void {
@@ -146,8 +156,10 @@ async function store(
   caller: Caller,
   provider: IdentityProviderState,
   event: IdentityProviderEvent | undefined,
+  guards: readonly Change[] = [],
 ): Promise<Details> {
   if (event === undefined) return detailsOf(provider, provider.organizationId ?? instanceId);
   const changed = change(identityProviderAggregate, provider, [event], caller.userId);
-  return detailsOf(changed.state, changed.state.organizationId ?? instanceId, await events.append([changed]));
+  const appendedAt = await events.append([changed, ...guards]);
+  return detailsOf(changed.state, changed.state.organizationId ?? instanceId, appendedAt);
 }

@@ -1,5 +1,6 @@
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { IdentityProviderRepository } from "../storage/identity-provider-repository.ts";
+import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { IntentTokens } from "./intent-token.ts";
 import type { ProviderClient } from "./protocol/provider-client.ts";
 
@@ -7,6 +8,7 @@ import type { ProviderClient } from "./protocol/provider-client.ts";
 export type IdpDependencies = {
   events: EventRepository;
   identityProviders: IdentityProviderRepository;
+  organizations: OrganizationRepository;
   intentTokens: IntentTokens;
   /** Talks to the providers. */
   providers: ProviderClient;

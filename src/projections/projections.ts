@@ -169,6 +169,8 @@ function memberWrites(resourceId: string, event: Recorded<OrganizationEvent | In
         },
       ];
     }
+    case "org.removed":
+      return [{ table, drop: { resourceId } }];
     case "org.member.removed":
     case "org.member.cascade.removed":
     case "instance.member.removed":

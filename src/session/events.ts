@@ -72,8 +72,11 @@ export type SessionEvent =
   | { type: "session.idle_lifetime.set"; payload: { idleLifetime: number | null; spared?: string[] } }
   /** Noted in steps, and only where going unused ends the session. */
   | { type: "session.used"; payload: Record<string, never> }
-  /** The user's other sessions were ended; this one goes on, without what the same act made untrue. */
-  | { type: "session.kept"; payload: { userEpoch: number; dropped: SessionFactor[] } }
+  /**
+   * The user's other sessions were ended; this one goes on, without what the same act made untrue. `spared`: as with a
+   * new token.
+   */
+  | { type: "session.kept"; payload: { userEpoch: number; dropped: SessionFactor[]; spared?: string[] } }
   /** Ended by an act. Without a reason: by DeleteSession. `endedAt`: when it took effect, if that was before this event. */
   | {
       type: "session.terminated";

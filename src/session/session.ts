@@ -160,11 +160,11 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
     case "session.used":
       return used(state, event.createdAt);
     case "session.kept": {
-      const { userEpoch, dropped } = event.payload;
+      const { userEpoch, dropped, spared = null } = event.payload;
       const kept = Object.entries(state.factors).filter(
         ([factor]) => !dropped.includes(factor as SessionFactor),
       );
-      return { userEpoch, factors: Object.fromEntries(kept) };
+      return { userEpoch, factors: Object.fromEntries(kept), spared };
     }
     case "session.terminated": {
       const { reason = "terminated", endedAt, ...more } = event.payload;

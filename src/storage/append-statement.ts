@@ -78,7 +78,9 @@ export function appendStatement(units: readonly AppendUnit[], projections: Proje
     }
   }
   for (const [name, { table, puts, drops }] of sideWrites(changes, projections)) {
-    if (puts.length > 0) writes.push(`put_${name} AS (${putRows(table, source(table, puts, array))})`);
+    if (puts.size > 0) {
+      writes.push(`put_${name} AS (${putRows(table, source(table, [...puts.values()], array))})`);
+    }
     for (const [columns, dropped] of drops) {
       writes.push(`drop_${name}_${columns.join("_")} AS (${dropRows(table, columns, dropped, array)})`);
     }
@@ -195,7 +197,8 @@ FROM unnest(${columns.join(", ")}) WITH ORDINALITY AS n(unit, aggregate_type, ag
 WHERE ${accepted} ORDER BY n.place`;
 }
 
-type SideBatch = { table: RowTable; puts: UnitRow[]; drops: Map<string[], UnitRow[]> };
+/** Puts by unit and key, drops by the columns that say what is dropped. */
+type SideBatch = { table: RowTable; puts: Map<string, UnitRow>; drops: Map<string[], UnitRow[]> };
 
 /** Side writes of the batch by table; a later write of a unit to the same key replaces the earlier. */
 function sideWrites(
@@ -219,21 +222,21 @@ function addSideWrite(batches: Map<string, SideBatch>, unit: number, write: Side
   const { table } = write;
   let batch = batches.get(table.name);
   if (!batch) {
-    batch = { table, puts: [], drops: new Map() };
+    batch = { table, puts: new Map(), drops: new Map() };
     batches.set(table.name, batch);
   }
-  const row = "put" in write ? write.put : write.drop;
-  const keys =
-    "put" in write
-      ? table.columns.slice(0, table.keyColumns).map(([name]) => fieldName(name))
-      : Object.keys(row);
   // One statement sees one snapshot: it can't drop what it puts, so only the last word on a key is said.
-  batch.puts = batch.puts.filter(
-    (put) => put.unit !== unit || !keys.every((key) => put.row[key] === row[key]),
-  );
   if ("put" in write) {
-    batch.puts.push({ unit, row });
+    const keys = table.columns.slice(0, table.keyColumns).map(([name]) => write.put[fieldName(name)]);
+    const key = JSON.stringify([unit, ...keys]);
+    batch.puts.set(key, { unit, row: write.put });
     return;
+  }
+  const row = write.drop;
+  for (const [key, put] of batch.puts) {
+    if (put.unit === unit && Object.entries(row).every(([field, value]) => put.row[field] === value)) {
+      batch.puts.delete(key);
+    }
   }
   const columns = table.columns.map(([name]) => name).filter((name) => fieldName(name) in row);
   const sameColumns = [...batch.drops.keys()].find((known) => known.join() === columns.join());

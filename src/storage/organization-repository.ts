@@ -1,8 +1,9 @@
-import { CompiledQuery, type Kysely, type SqlBool, sql } from "kysely";
+import { CompiledQuery, type Kysely, type SqlBool, sql, type Transaction } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
 import { allOf, inSql, type Sql, type TextMatch, textSql } from "./conditions.ts";
 import type { Concurrency, SessionSettings } from "./instance-settings.ts";
 import { KEYS, named } from "./named-statements.ts";
+import { type OrganizationContents, withOrganizationHeld } from "./organization-removal.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
 import type { Database, IdentityProviderRow, InstanceRow, MembershipRow, OrganizationRow } from "./tables.ts";
 
@@ -73,6 +74,15 @@ export class OrganizationRepository {
       .orderBy("createdAt")
       .orderBy("id")
       .executeTakeFirst();
+  }
+
+  /** See {@link withOrganizationHeld}. */
+  held<T>(
+    id: string,
+    limit: number,
+    work: (contents: OrganizationContents, trx: Transaction<Database>) => Promise<T>,
+  ): Promise<T> {
+    return withOrganizationHeld(this.#db, id, limit, work);
   }
 
   /** @returns the one instance of this database, undefined before the first start */

@@ -360,7 +360,7 @@ export type UserRow = {
   failedAttempts: FailedAttempts;
   /** Digest of a service account's client secret, and the id its access tokens are bound to. */
   clientSecret: { id: string; digest: string } | null;
-  /** Grows whenever the user's sessions end as a whole: lock, deactivation, removal. */
+  /** Grows whenever the user's sessions end: lock, deactivation, removal, a new password, a factor taken away. */
   sessionEpoch: number;
   /** Key to standard base64. */
   metadata: Record<string, string>;

@@ -1,6 +1,8 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { OrganizationService } from "../gen/zitadel/org/v2/org_service_pb.js";
 import { addOrganization } from "../organization/add-organization.ts";
+import { deleteOrganization } from "../organization/delete-organization.ts";
 import type { OrganizationDependencies } from "../organization/dependencies.ts";
 import { listOrganizations } from "../organization/organization-queries.ts";
 import type { NewHuman } from "../user/prepare-user.ts";
@@ -23,6 +25,10 @@ export function organizationService(
       const { rows, total, now } = await listOrganizations(dependencies, callerOf(context), query);
       const { sortingColumn } = request;
       return { details: toListDetails(total, now), sortingColumn, result: rows.map(toOrganization) };
+    },
+    async deleteOrganization({ organizationId }, context) {
+      const { changedAt } = await deleteOrganization(dependencies, callerOf(context), organizationId);
+      return { deletionDate: timestampFromDate(changedAt) };
     },
   };
 }

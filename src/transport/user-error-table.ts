@@ -76,6 +76,9 @@ export const userErrors = {
   "organization.id_reserved": { code: Code.InvalidArgument, id: "GATE-0rgId" },
   "organization.role_unknown": { code: Code.InvalidArgument, id: "Org-4N8es" },
   "organization.query_empty": { code: Code.InvalidArgument, id: "GATE-0rgQu" },
+  "organization.is_default": { code: Code.FailedPrecondition, id: "GATE-0rgDf" },
+  "organization.last_owner": { code: Code.FailedPrecondition, id: "GATE-0rg0w" },
+  "organization.too_many_users": { code: Code.FailedPrecondition, id: "GATE-0rgMx" },
 
   "administrator.resource_unsupported": { code: Code.InvalidArgument, id: "ADMIN-IbPp47HDP5" },
   "administrator.instance_roles_missing": { code: Code.InvalidArgument, id: "INSTA-SDSfs" },

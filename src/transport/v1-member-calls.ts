@@ -13,6 +13,7 @@ import {
   deleteAdministrator,
   updateAdministrator,
 } from "../organization/administrators.ts";
+import { deleteOrganization } from "../organization/delete-organization.ts";
 import type { OrganizationDependencies } from "../organization/dependencies.ts";
 import { instanceFacts, organizationById } from "../organization/instance-queries.ts";
 import type { OrganizationState } from "../organization/organization.ts";
@@ -67,6 +68,10 @@ export function managementMemberCalls(dependencies: Dependencies, users: UserDep
     async getMyOrg(_, context) {
       const caller = callerOf(context);
       return { org: toOrg(await organizationById(dependencies, caller, caller.contextOrganizationId)) };
+    },
+    async removeOrg(_, context) {
+      const caller = callerOf(context);
+      return answer(await deleteOrganization(dependencies, caller, caller.contextOrganizationId));
     },
     async addOrgMember({ userId, roles }, context) {
       const caller = callerOf(context);

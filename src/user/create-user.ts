@@ -1,5 +1,7 @@
 import { type Caller, demand, isPermitted } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
+import { existingOrganization } from "../organization/existing-organization.ts";
+import type { Change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { OrganizationRow } from "../storage/tables.ts";
 import type { UserDependencies } from "./dependencies.ts";
@@ -26,12 +28,14 @@ export async function createUser(
 ): Promise<CreatedUser> {
   const { organizationId } = command;
   demand(caller, "user.write", organizationId);
-  const organization = await dependencies.organizations.find(organizationId);
-  if (!isPresent(organization)) throw new DomainError("organization.not_found");
+  const { organizations } = dependencies;
+  await existingOrganization(organizations, organizationId, "organization.not_found");
   const draft = await ("human" in command
     ? draftHuman(dependencies, command.human)
     : draftMachine(dependencies, command.machine));
-  return store(dependencies, caller, organizationId, draft);
+  return store(dependencies, caller, draft, () =>
+    existingOrganization(organizations, organizationId, "organization.not_found"),
+  );
 }
 
 export type AddHumanUser = {
@@ -53,7 +57,10 @@ export async function addHumanUser(
   if (!isPermitted(caller, "user.write", organizationId)) {
     throw new DomainError("auth.method_permission_denied");
   }
-  return store(dependencies, caller, organizationId, await draftHuman(dependencies, human));
+  const { organizations } = dependencies;
+  return store(dependencies, caller, await draftHuman(dependencies, human), () =>
+    existingOrganization(organizations, organizationId, "auth.organization_unknown"),
+  );
 }
 
 async function namedOrganization(
@@ -72,12 +79,16 @@ async function namedOrganization(
 async function store(
   { events }: UserDependencies,
   caller: Caller,
-  organizationId: string,
   draft: UserDraft,
+  existing: () => Promise<Change>,
 ): Promise<CreatedUser> {
   return events.decide(draft.userId, async () => {
+    const organization = await existing();
+    const organizationId = organization.id;
     const { user, changes, ...codes } = await draft.prepare(organizationId, caller.userId);
-    const appendedAt = await events.append(changes);
+    // Where a new user of an old id loses a leftover role here, the organization is among the changes already.
+    const isChanged = changes.some(({ type, id }) => type === "org" && id === organizationId);
+    const appendedAt = await events.append(isChanged ? changes : [...changes, organization]);
     return { ...codes, userId: user.id, details: detailsOf(user.state, organizationId, appendedAt) };
   });
 }

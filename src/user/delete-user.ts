@@ -1,11 +1,12 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { cascadeMemberships } from "../organization/memberships.ts";
-import { change } from "../storage/aggregate.ts";
+import { type Change, change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
+import type { RemovableUser } from "../storage/organization-removal.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { mayDelete } from "./permissions.ts";
-import { userAggregate, userExists } from "./user.ts";
+import { initialUser, userAggregate, userExists } from "./user.ts";
 
 /**
  * Removes a user with its tokens and roles, in one append; every session of the user is over with it. The name and the
@@ -26,4 +27,14 @@ export function deleteUser(
     const appendedAt = await events.append([removed, ...memberships]);
     return detailsOf(removed.state, user.organizationId, appendedAt);
   });
+}
+
+/** A user goes with its organization. Its roles elsewhere are taken away beside this, those of all users at once. */
+export function removedWithOrganization(user: RemovableUser, actorId: string): Change {
+  return change(
+    userAggregate,
+    { ...initialUser(user.id), ...user },
+    [{ type: "user.removed", payload: { organizationRemoved: true } }],
+    actorId,
+  );
 }

@@ -7,6 +7,7 @@ import type { MachineKeyRepository } from "../storage/machine-key-repository.ts"
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { PersonalAccessTokenRepository } from "../storage/personal-access-token-repository.ts";
 import type { UserRepository } from "../storage/user-repository.ts";
+import type { FindOwnSession } from "./own-session.ts";
 import type { Delay } from "./tarpit.ts";
 
 /** What the user commands and queries are handed by the composition root. */
@@ -20,6 +21,7 @@ export type UserDependencies = {
   accessTokens: AccessTokens;
   passwords: PasswordHasher;
   notifications: Notifications;
+  ownSession: FindOwnSession;
   /** Encrypts codes, seeds and other secrets that are read back; 32 bytes from `deriveKey`. */
   encryptionKey: Uint8Array;
   /** Digests recovery codes; 32 bytes from `deriveKey`. */

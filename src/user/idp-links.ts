@@ -6,6 +6,7 @@ import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import { appliedLimit, type Page } from "../storage/page.ts";
 import type { IdpLink } from "../storage/tables.ts";
+import { changeProofs } from "./change-proofs.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { UserEvent } from "./events.ts";
 import { accessible, mayAct } from "./permissions.ts";
@@ -42,22 +43,21 @@ export function addIdpLink(
  * @throws DomainError `auth.permission_denied`, `user.idp_link_not_found`
  */
 export function removeIdpLink(
-  { events, users }: UserDependencies,
+  dependencies: UserDependencies,
   caller: Caller,
   { userId, idpId, externalUserId }: LinkOfUser,
 ): Promise<Details> {
+  const { events, users } = dependencies;
   return events.decide(userId, async () => {
     const found = await users.find(userId);
     const user = accessible(caller, found, "user.write", "user.idp_link_not_found", "selfOrPermission");
     if (!hasLink(user.idpLinks, { idpId, externalUserId })) throw new DomainError("user.idp_link_not_found");
-    const payload = { idpConfigId: idpId, userId: externalUserId };
-    const removed = change(
-      userAggregate,
-      user,
-      [{ type: "user.human.externalidp.removed", payload }],
-      caller.userId,
-    );
-    return detailsOf(removed.state, user.organizationId, await events.append([removed]));
+    const removed = {
+      type: "user.human.externalidp.removed",
+      payload: { idpConfigId: idpId, userId: externalUserId },
+    } as const;
+    const { user: changed, others } = await changeProofs(dependencies, caller, user, [removed]);
+    return detailsOf(changed.state, user.organizationId, await events.append([changed, ...others]));
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
-import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
+import { changeProofs } from "./change-proofs.ts";
 import {
   type ContactInput,
   type ContactKind,
@@ -14,7 +14,7 @@ import {
 import { type ContactAnswer, entitlementFor, storeWithCode } from "./contact-answer.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { accessible, type Entitlement } from "./permissions.ts";
-import { type UserState, userAggregate } from "./user.ts";
+import type { UserState } from "./user.ts";
 
 export type SetContact = ContactInput & { userId: string };
 
@@ -49,16 +49,17 @@ export function setContact(
  * @throws DomainError `auth.permission_denied`, `user.contact_not_found`
  */
 export function removePhone(
-  { events, users }: UserDependencies,
+  dependencies: UserDependencies,
   caller: Caller,
   userId: string,
 ): Promise<Details> {
+  const { events, users } = dependencies;
   return events.decide(userId, async () => {
     const user = person(caller, await users.find(userId), "selfOrPermission");
     if (user.phone === null) return detailsOf(user, user.organizationId);
     const removed = { type: "user.human.phone.removed", payload: {} } as const;
-    const changed = change(userAggregate, user, [removed], caller.userId);
-    return detailsOf(changed.state, user.organizationId, await events.append([changed]));
+    const { user: changed, others } = await changeProofs(dependencies, caller, user, [removed]);
+    return detailsOf(changed.state, user.organizationId, await events.append([changed, ...others]));
   });
 }
 

@@ -2,6 +2,7 @@ import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { type Change, change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
+import { changeProofs } from "./change-proofs.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { UserEvent } from "./events.ts";
 import { judgeCode } from "./issued-code.ts";
@@ -23,7 +24,7 @@ export type SetPassword = {
 
 /**
  * Gives a person a new password: with the current one, with the code of a reset, or by permission (being the user is
- * none). Earlier password checks of the user's sessions no longer count. A wrong current password is a failed attempt:
+ * none). Earlier password checks of the user's sessions no longer count, and the sessions end. A wrong current password is a failed attempt:
  * it is counted, and locks at the organization's limit. A wrong code locks nobody; its guesses are counted too.
  * @throws DomainError `auth.permission_denied`, `user.password_user_not_found`, `user.password_code_missing`,
  *   `user.password_locked`, `user.password_not_set`, `user.password_invalid`, `user.password_missing`,
@@ -39,9 +40,9 @@ export async function setPassword(
   const setter = passwordSetter(dependencies, password, proof);
   const attempt = async () => {
     const user = authorized(caller, await users.find(userId), proof);
-    const changed = await setter(user, caller.userId);
-    const userChange = change(userAggregate, user, changed, caller.userId);
-    return detailsOf(userChange.state, user.organizationId, await events.append([userChange]));
+    const decided = await setter(user, caller.userId);
+    const { user: changed, others } = await changeProofs(dependencies, caller, user, decided);
+    return detailsOf(changed.state, user.organizationId, await events.append([changed, ...others]));
   };
   // Guesses take turns, so that many of them at one user do not fill the hasher for everybody.
   return heldBack(dependencies.delay, () => events.decide(userId, attempt, { inTurn: proof !== undefined }));

@@ -1,7 +1,7 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
-import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
+import { changeProofs } from "./change-proofs.ts";
 import { codeMessages } from "./code-messages.ts";
 import { type CodeIssuer, type ContactInput, changeEmail, changePhone, codeIssuer } from "./contact.ts";
 import type { UserDependencies } from "./dependencies.ts";
@@ -12,7 +12,7 @@ import { accessible, mayAct } from "./permissions.ts";
 import { type Profile, readUsername } from "./prepare-user.ts";
 import { type PasswordProof, passwordSetter } from "./set-password.ts";
 import { heldBack } from "./tarpit.ts";
-import { type UserState, userAggregate } from "./user.ts";
+import type { UserState } from "./user.ts";
 import { type MetadataEntry, metadataEvents } from "./user-metadata.ts";
 
 /** What is absent stays as it is. */
@@ -69,10 +69,10 @@ export async function updateUser(
     const { events: changes, unsent, ...codes } = decideUpdate(user, command, issue);
     if (setPassword) changes.push(...(await setPassword(user, caller.userId)));
     if (changes.length === 0) return { details: detailsOf(user, user.organizationId) };
-    const userChange = change(userAggregate, user, changes, caller.userId);
-    const messages = await codeMessages(dependencies, userChange.state, unsent, caller.userId);
-    const appendedAt = await events.append([userChange, ...messages]);
-    return { ...codes, details: detailsOf(userChange.state, user.organizationId, appendedAt) };
+    const { user: changed, others } = await changeProofs(dependencies, caller, user, changes);
+    const messages = await codeMessages(dependencies, changed.state, unsent, caller.userId);
+    const appendedAt = await events.append([changed, ...others, ...messages]);
+    return { ...codes, details: detailsOf(changed.state, user.organizationId, appendedAt) };
   };
   // Guesses at the current password take turns, and the answers to wrong ones their time, as in SetPassword.
   return heldBack(dependencies.delay, () =>

@@ -52,7 +52,10 @@ describe("the intent check", () => {
     const intent = intentOf(started, succeeded(userId));
     const { session, user, others } = decideIntentCheck(linked, intent, AT, "actor");
     expect(session).toEqual([
-      { type: "session.intent.checked", payload: { checkedAt: "2026-07-10T10:00:00.000Z" } },
+      {
+        type: "session.intent.checked",
+        payload: { checkedAt: "2026-07-10T10:00:00.000Z", idpId: intent.idpId },
+      },
     ]);
     expect(user).toEqual([]);
     expect(others).toMatchObject([

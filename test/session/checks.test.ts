@@ -21,10 +21,17 @@ describe("the user check", () => {
   });
 
   it("refreshes the same user and refuses another", () => {
-    const session = { ...givenSession(), userId: "mia" };
+    const session = { ...givenSession(), userId: "mia", userEpoch: 0 };
     expect(checkUser(session, givenUser(), START).session).toHaveLength(1);
     const other = { ...givenUser(), id: "leo" };
     expect(() => checkUser(session, other, START)).toThrow(slug("session.user_change"));
+  });
+
+  it("begins no session anew that has ended since it was read", () => {
+    const session = { ...givenSession(), userId: "mia", userEpoch: 0 };
+    const user = givenUser({ type: "user.sessions.ended", payload: { reason: "password_changed" } });
+    expect(user.status).toBe("active");
+    expect(() => checkUser(session, user, START)).toThrow(slug("session.terminated"));
   });
 
   it.each([

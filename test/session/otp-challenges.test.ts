@@ -9,7 +9,7 @@ import { addOtpFactor, removeOtpFactor } from "../../src/user/otp-factors.ts";
 import { updateUser } from "../../src/user/update-user.ts";
 import { engines } from "../support/databases.ts";
 import { givenSession, START } from "../support/given.ts";
-import { defaultOrganization, human, owner } from "../user/house.ts";
+import { changeSessionSettings, defaultOrganization, human, owner } from "../user/house.ts";
 import {
   addPerson,
   openRooms,
@@ -241,6 +241,7 @@ describe.each(engines)("codes by SMS and e-mail on %s", (engine) => {
     const leo = await addPerson(rooms, `leo-${engine}`);
     const { sessionId } = await sessionOf(leo, rooms);
     const { challenges } = await set(rooms, sessionId, {}, { otpSms: { returnCode: true } });
+    await changeSessionSettings(rooms, { onFactorRemoval: "none" });
     await removeOtpFactor(rooms, owner, leo.id, "otpSms");
     expect(await outcomeOf(set(rooms, sessionId, { otpSms: challenges.otpSms! }))).toBe(
       "session.otp_not_ready",

@@ -9,11 +9,13 @@ import { uuidV7 } from "../../src/crypto/random-ids.ts";
 import type { InstanceEvent, OrganizationEvent } from "../../src/organization/events.ts";
 import { instanceAggregate } from "../../src/organization/instance.ts";
 import { organizationAggregate } from "../../src/organization/organization.ts";
+import { settingsOf } from "../../src/organization/settings/settings.ts";
 import { projections } from "../../src/projections/projections.ts";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/server.ts";
 import { type AggregateType, change, type Recorded } from "../../src/storage/aggregate.ts";
 import type { OpenDatabase } from "../../src/storage/database.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
+import type { SessionSettings } from "../../src/storage/instance-settings.ts";
 import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
 import { INSTANCE_RESOURCE, type UserRow } from "../../src/storage/tables.ts";
 import { UserRepository } from "../../src/storage/user-repository.ts";
@@ -340,6 +342,23 @@ export async function removeFromInstance({ db }: OpenDatabase, { id }: { id: str
       instanceAggregate,
       instance,
       [{ type: "instance.member.removed", payload: { userId: id } }],
+      "the operator",
+    ),
+  ]);
+}
+
+/** What becomes of sessions from now on, as far as it differs from what it was. */
+export async function changeSessionSettings(
+  { db }: OpenDatabase,
+  changes: Partial<SessionSettings>,
+): Promise<void> {
+  const instance = (await new OrganizationRepository(db).instance())!;
+  const payload = { ...settingsOf(instance).session, ...changes };
+  await new EventRepository(db, projections).append([
+    change<typeof instance, InstanceEvent>(
+      instanceAggregate,
+      instance,
+      [{ type: "instance.session.settings.changed", payload }],
       "the operator",
     ),
   ]);

@@ -60,7 +60,8 @@ describe.each(engines)("codes by SMS and e-mail on %s", (engine) => {
     });
     expect((await stored(name))[factor]).toBe(true);
     await expect(addOtpFactor(house, owner, name, factor)).rejects.toEqual(exists[factor]);
-    expect(await removeOtpFactor(house, owner, name, factor)).toMatchObject({ sequence: sequence + 2 });
+    // Removed, and with it the sessions ended.
+    expect(await removeOtpFactor(house, owner, name, factor)).toMatchObject({ sequence: sequence + 3 });
     expect((await stored(name))[factor]).toBe(false);
     await expect(removeOtpFactor(house, owner, name, factor)).rejects.toEqual(notFound[factor]);
   });

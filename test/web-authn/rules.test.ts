@@ -283,11 +283,11 @@ describe("a good signature", () => {
   const credential = (kind: Kind): WebAuthNCredential =>
     readyCredentials(givenUser(added(kind, "a"), verified(kind, "a")), kind)[0]!;
   const asserted = { userVerified: true, signCount: 6, backedUp: false, cloneSuspected: false };
-  const checkedAt = START.toISOString();
+  const check = { checkedAt: START.toISOString(), credentialId: "a" };
 
   test.each(["passkey", "u2f"] as const)("of a %s moves its own counter", (kind) => {
     expect(decideWebAuthNCheck(credential(kind), asserted, "refuse", START)).toEqual({
-      session: [{ type: "session.webAuthN.checked", payload: { checkedAt, userVerified: true } }],
+      session: [{ type: "session.webAuthN.checked", payload: { ...check, userVerified: true } }],
       user: [
         {
           type: `${prefix[kind]}.signcount.changed`,
@@ -304,7 +304,7 @@ describe("a good signature", () => {
       "refuse",
       START,
     );
-    expect(outcome.session).toEqual([{ type: "session.webAuthN.checked", payload: { checkedAt } }]);
+    expect(outcome.session).toEqual([{ type: "session.webAuthN.checked", payload: check }]);
   });
 
   test("that tells nothing new changes nothing at the user", () => {
@@ -336,7 +336,7 @@ describe("a good signature", () => {
 
   test("of what may be a copy counts if the operator says so, and the higher counter stays", () => {
     expect(decideWebAuthNCheck(credential("passkey"), suspected, "record", START)).toEqual({
-      session: [{ type: "session.webAuthN.checked", payload: { checkedAt, userVerified: true } }],
+      session: [{ type: "session.webAuthN.checked", payload: { ...check, userVerified: true } }],
       user: [warning],
     });
     const backedUp = decideWebAuthNCheck(

@@ -9,7 +9,7 @@ import { verifyCredentialRegistration } from "../../src/user/web-authn/verify-re
 import { openRooms, outcomeOf, pass, type Rooms, sessionOf, set } from "../session/rooms.ts";
 import { Authenticator } from "../support/authenticator.ts";
 import { engines } from "../support/databases.ts";
-import { defaultOrganization, human, owner } from "../user/house.ts";
+import { changeSessionSettings, defaultOrganization, human, owner } from "../user/house.ts";
 
 /** One act of a person with two sessions and a bag of authenticators. `nth` counts what is there, around and around. */
 type Step =
@@ -64,6 +64,8 @@ describe.each(engines)("any order of registering, asking and answering, on %s", 
   let rooms: Rooms;
   beforeAll(async () => {
     rooms = await openRooms(engine);
+    // The sessions are to see what becomes of the credentials.
+    await changeSessionSettings(rooms, { onFactorRemoval: "none" });
   });
   afterAll(() => rooms.close());
 

@@ -180,6 +180,23 @@ const differences: { reason: string; facts: Record<string, string | null> }[] = 
     },
   },
   {
+    reason: "organizations can be deleted since",
+    facts: {
+      "zitadel.org.v2.DeleteOrganizationRequest": "message",
+      "zitadel.org.v2.DeleteOrganizationRequest.organization_id": "1 organizationId STRING IMPLICIT",
+      "zitadel.org.v2.DeleteOrganizationRequest.organization_id rules": name200,
+      "zitadel.org.v2.DeleteOrganizationResponse": "message",
+      "zitadel.org.v2.DeleteOrganizationResponse.deletion_date":
+        "1 deletionDate google.protobuf.Timestamp EXPLICIT",
+      "zitadel.org.v2.OrganizationService/DeleteOrganization":
+        "unary zitadel.org.v2.DeleteOrganizationRequest zitadel.org.v2.DeleteOrganizationResponse 0",
+      "zitadel.org.v2.OrganizationService/DeleteOrganization permission": "authenticated",
+      "zitadel.org.v2.OrganizationService/DeleteOrganization route":
+        '{"delete":"/v2/organizations/{organization_id}"}',
+      "zitadel.org.v2.OrganizationService/DeleteOrganization success code": "200",
+    },
+  },
+  {
     reason:
       "v2 of this package has no routes and names the organization of a project grant; the witness knows v2beta",
     facts: {

@@ -41,7 +41,9 @@ export function decideIntentCheck(
     throw new DomainError("session.intent_other_user");
   }
   return {
-    session: [{ type: "session.intent.checked", payload: { checkedAt: at.toISOString() } }],
+    session: [
+      { type: "session.intent.checked", payload: { checkedAt: at.toISOString(), idpId: intent.idpId } },
+    ],
     user: [],
     others: [change(idpIntentAggregate, intent, [{ type: "idpintent.consumed", payload: {} }], actorId)],
   };

@@ -7,12 +7,16 @@ import type { CheckOutcome } from "./outcome.ts";
  * Selects the session's user; proves nothing by itself (spec session-api §10.1).
  * @param user whom the request names; undefined if nobody is called so
  * @param at the application's clock
- * @throws DomainError `session.user_not_found`, `session.user_not_active`, `session.user_change`
+ * @throws DomainError `session.user_not_found`, `session.user_not_active`, `session.user_change`, `session.terminated`
  */
 export function checkUser(session: SessionState, user: UserState | undefined, at: Date): CheckOutcome {
   if (user === undefined || !userExists(user)) throw new DomainError("session.user_not_found");
   if (user.status !== "active") throw new DomainError("session.user_not_active");
-  if (session.userId !== null && session.userId !== user.id) throw new DomainError("session.user_change");
+  if (session.userId !== null) {
+    if (session.userId !== user.id) throw new DomainError("session.user_change");
+    // Ended since it was read, which the user, read after it, tells: the check would begin it anew in the user's epoch.
+    if (session.userEpoch !== user.sessionEpoch) throw new DomainError("session.terminated");
+  }
   return {
     session: [
       {

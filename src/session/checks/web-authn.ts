@@ -96,13 +96,10 @@ export function decideWebAuthNCheck(
     const payload = { webAuthNTokenId, signCount: newSignCount, backedUp };
     user.push({ type: `${prefix}.signcount.changed`, payload });
   }
-  const checkedAt = at.toISOString();
+  const check = { checkedAt: at.toISOString(), credentialId: webAuthNTokenId };
   return {
     session: [
-      {
-        type: "session.webAuthN.checked",
-        payload: userVerified ? { checkedAt, userVerified } : { checkedAt },
-      },
+      { type: "session.webAuthN.checked", payload: userVerified ? { ...check, userVerified } : check },
     ],
     user,
   };

@@ -106,4 +106,9 @@ export async function up(db: Kysely<any>): Promise<void> {
     )`.execute(db);
   await sql`CREATE INDEX endings_running ON endings (created_at) WHERE status = 'running'`.execute(db);
   await sql`ALTER TABLE organizations ADD COLUMN concurrency jsonb`.execute(db);
+  // The domain of a removed organization is free again.
+  await sql`ALTER TABLE organizations DROP CONSTRAINT organizations_primary_domain`.execute(db);
+  await sql`CREATE UNIQUE INDEX organizations_primary_domain ON organizations (primary_domain) WHERE status <> 'removed'`.execute(
+    db,
+  );
 }

@@ -147,6 +147,7 @@ describe.each(engines)("members and programs of the older services on %s", (engi
         () => ({ userId: cast.mia.id }),
         ["owner", "loginClient", "userManager", "orgOwner", "orgUserManager"],
       ],
+      ["management", "RemoveOrg", () => ({}), ["owner"]],
       [
         "management",
         "GetMyOrg",

@@ -62,7 +62,8 @@ describe.each(engines)("codes on %s", (engine) => {
         expect(await call(add, { userId })).toEqual({ details: details(4, home.id) });
         expect(await methods(userId)).toContain(method);
         expect(await refusal(call(add, { userId }))).toEqual(exists);
-        expect(await call(remove, { userId })).toEqual({ details: details(5, home.id) });
+        // With the end of the sessions it is two events.
+        expect(await call(remove, { userId })).toEqual({ details: details(6, home.id) });
         expect(await methods(userId)).not.toContain(method);
         expect(await refusal(call(remove, { userId }))).toEqual(notFound);
         await call(add, { userId });

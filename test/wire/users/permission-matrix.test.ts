@@ -310,6 +310,13 @@ const table: Row[] = [
     allowed: orgWriteOnInstance,
   },
   {
+    what: "of the name of the user",
+    method: "DeleteOrganization",
+    before: (ask, { userId }) => ask("AddOrganization", { name: userId, organizationId: `of-${userId}` }),
+    request: ({ userId }) => ({ organizationId: `of-${userId}` }),
+    allowed: orgWriteOnInstance,
+  },
+  {
     what: "of the organization",
     method: "CreateAdministrator",
     request: (target) => ({ userId: target.userId, resource: onHome(target), roles: ["ORG_USER_MANAGER"] }),

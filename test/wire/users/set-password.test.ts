@@ -6,6 +6,7 @@ import { type Refusal, refusalOf, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
 import {
   type Cast,
+  changeSessionSettings,
   type House,
   PASSWORD,
   signIn,
@@ -68,9 +69,9 @@ describe.each(engines)("SetPassword on %s", (engine) => {
     test("with the current password: the user does it", async () => {
       const userId = await newPerson();
       const user = await asUser(userId, protocol);
-      // Added, address verified, and one password check of the user's own.
+      // Added, address verified, one password check of the user's own, a new one, and the end of other sessions.
       expect(await set(user, userId, { currentPassword: PASSWORD })).toEqual({
-        details: details(4, cast.home.id),
+        details: details(5, cast.home.id),
       });
       await expectPassword(userId, FRESH, PASSWORD);
     });
@@ -78,7 +79,7 @@ describe.each(engines)("SetPassword on %s", (engine) => {
     test("with nothing but the permission: an administrator does it, for those without a password too", async () => {
       const owner = asking(house, cast.owner, protocol);
       const [userId, passwordless] = [await newPerson(), await newPerson(cast.home.id, {})];
-      expect(await set(owner, userId)).toEqual({ details: details(3, cast.home.id) });
+      expect(await set(owner, userId)).toEqual({ details: details(4, cast.home.id) });
       await expectPassword(userId, FRESH, PASSWORD);
       await set(owner, passwordless);
       await newSession(passwordless, FRESH);
@@ -149,7 +150,8 @@ describe.each(engines)("SetPassword on %s", (engine) => {
     expect(await state(userId)).toBe("USER_STATE_ACTIVE");
   });
 
-  test("a new password takes the password factor from every session, which goes on without it", async () => {
+  test("a new password takes the password factor from every session that the settings let go on", async () => {
+    await house.operate((database) => changeSessionSettings(database, { onPasswordChange: "none" }));
     const userId = await newPerson();
     const { sessionId, sessionToken } = await newSession(userId);
     const session = async () => (await house.as(cast.owner).getSession({ sessionId })).session!;
@@ -172,6 +174,7 @@ describe.each(engines)("SetPassword on %s", (engine) => {
     expect((await session()).factors!.password).toBeDefined();
     const user = asking(house, { token: again.sessionToken });
     expect((await user("GetUserByID", { userId })).user).toMatchObject({ userId });
+    await house.operate((database) => changeSessionSettings(database, { onPasswordChange: "others" }));
   });
 
   test("is refused for a password that equals the current one, which stays", async () => {
