@@ -74,20 +74,24 @@ export class UpkeepWorker {
   /**
    * Runs every task until nothing is left to do, instead of {@link start}. What others have locked is waited for as long
    * as anything moves.
-   * @param onStep hears of every step
+   * @param options.only these tasks
+   * @param options.onStep hears of every step
    * @throws whatever a step fails with
    */
   async runToEnd({
+    only,
     patienceMs = HELD_MS.patience,
     onStep = () => {},
   }: {
+    only?: readonly string[];
     patienceMs?: number;
     onStep?: (task: string, done: number) => void;
   } = {}): Promise<Record<string, TaskTotal>> {
-    const totals = Object.fromEntries(this.#tasks.map(({ name }) => [name, { done: 0, held: true }]));
+    const tasks = this.#tasks.filter(({ name }) => only?.includes(name) ?? true);
+    const totals = Object.fromEntries(tasks.map(({ name }) => [name, { done: 0, held: true }]));
     for (let movedAt = performance.now(); ; await wait(HELD_MS.again)) {
       let hasMoved = false;
-      for (const { name, run } of this.#tasks) {
+      for (const { name, run } of tasks) {
         const total = totals[name]!;
         for (let left = "more"; left === "more"; ) {
           const step = await run();

@@ -16,7 +16,7 @@ import type { SessionFactor, SessionFilter, SessionStatus } from "../../src/stor
 import type { SessionRecord } from "../../src/storage/session-repository.ts";
 import type { Place, SessionSort } from "../../src/storage/session-search.ts";
 import type { EndReason, SessionRow } from "../../src/storage/tables.ts";
-import { UpkeepRepository } from "../../src/storage/upkeep-repository.ts";
+import { upkeepStores } from "../../src/storage/upkeep-stores.ts";
 import { composeUpkeep, type Upkeep } from "../../src/upkeep/compose-upkeep.ts";
 import { createUser } from "../../src/user/create-user.ts";
 import type { UserEvent } from "../../src/user/events.ts";
@@ -193,7 +193,8 @@ describe.each(engines)("any search of any sessions on %s", (engine) => {
     organizations = [await defaultOrganization(house), `elsewhere-${engine}`];
     upkeep = composeUpkeep({
       events: house.events,
-      upkeep: new UpkeepRepository(house.db),
+      organizations: house.organizations,
+      stores: upkeepStores(house.db),
       logger: pino({ level: "silent" }),
       metrics: new Metrics(),
     });
@@ -300,7 +301,7 @@ class Run {
         return;
       }
       case "write":
-        await this.#upkeep.worker.runToEnd(each.tasks);
+        await this.#upkeep.worker.runToEnd({ only: each.tasks, patienceMs: 0 });
         return;
       default:
         return each satisfies never;

@@ -134,6 +134,7 @@ export function everyUserEvent(
       scopes: [],
     },
     "user.pat.removed": { tokenId: "token" },
+    "user.session.admitted": { sessionId: "session" },
     "user.locked": {},
     "user.unlocked": {},
     "user.deactivated": {},
