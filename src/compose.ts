@@ -51,7 +51,6 @@ export function compose(
     // What happens to a message later is the worker's own doing.
     onAppended: {
       notification: ({ expectedSequence }) => expectedSequence === 0 && worker.wake(),
-      session: (change) => upkeep.heard(change),
       user: (change) => upkeep.heard(change),
     },
   });

@@ -23,7 +23,7 @@ const aggregates = {
 
 /**
  * What time makes of what is over: one event, then nothing. Ages are told by the database's clock, and everything is
- * found by an index: archived sessions by `ended_at`, expired ones in view by `expires_at`, which is when they ended.
+ * found by an index: what an act ended by `ended_at`, expired ones by `expires_at`, which is when they ended.
  */
 export class RetentionRepository {
   readonly #db: Kysely<Database>;
@@ -40,11 +40,11 @@ export class RetentionRepository {
     const { rows } = await sql<EndedSession>`
       SELECT * FROM (
         (SELECT s.id, s.ended_at AS at, s.is_folded FROM sessions s
-          WHERE s.is_archived AND (s.ended_at, s.id) > (${after.at}, ${after.id}) AND s.ended_at < ${ago(days)}
+          WHERE s.status = 'terminated' AND (s.ended_at, s.id) > (${after.at}, ${after.id}) AND s.ended_at < ${ago(days)}
           ORDER BY s.ended_at, s.id LIMIT ${limit})
         UNION ALL
         (SELECT s.id, s.expires_at AS at, s.is_folded FROM sessions s
-          WHERE NOT s.is_archived AND (s.expires_at, s.id) > (${after.at}, ${after.id}) AND s.expires_at < ${ago(days)}
+          WHERE s.status = 'expired' AND (s.expires_at, s.id) > (${after.at}, ${after.id}) AND s.expires_at < ${ago(days)}
           ORDER BY s.expires_at, s.id LIMIT ${limit})
       ) AS ended ORDER BY at, id LIMIT ${limit}`.execute(this.#db);
     return rows;
@@ -134,11 +134,11 @@ const ago = (days: number) => sql`now() - ${days}::int * interval '24 hours'`;
 
 const overFor = (days: number) => [
   {
-    where: sql<SqlBool>`s.is_archived AND s.ended_at < ${ago(days)}`,
+    where: sql<SqlBool>`s.status = 'terminated' AND s.ended_at < ${ago(days)}`,
     order: sql`s.ended_at, s.id`,
   },
   {
-    where: sql<SqlBool>`NOT s.is_archived AND s.expires_at < ${ago(days)} AND s.status IN ('expired', 'terminated')`,
+    where: sql<SqlBool>`s.status = 'expired' AND s.expires_at < ${ago(days)}`,
     order: sql`s.expires_at, s.id`,
   },
 ];

@@ -72,7 +72,7 @@ function mergedSql(
 function readsOf(part: Part, selection: Selection, moment: Moment, range: KeyRange): RawBuilder<unknown>[] {
   const { visibility, reasons } = selection;
   const conditions = [...part.conditions, ...selection.conditions];
-  // The archived ones are found by their reason; the reason of others may have to be worked out.
+  // Those an act ended are found by their reason; the reason of others may have to be worked out.
   if (reasons && !part.lists?.some(({ column }) => column === "reason")) {
     conditions.push(inSql(reasonSql(moment), reasons));
   }

@@ -41,8 +41,7 @@ export function partsOf(selection: Selection, moment: Moment): Part[] {
   const parts: Part[] = [];
   if (ended) {
     const why = reasons ? [{ column: "reason" as const, values: reasons }] : [];
-    parts.push({ conditions: [sql<SqlBool>`s.is_archived`], lists: why });
-    parts.push({ conditions: [stands("terminated")] });
+    parts.push({ conditions: [stands("terminated")], lists: why });
   }
   if (expired) {
     const among = amongExpiring(selection, "expired");
@@ -72,12 +71,12 @@ export function overdueParts({ endings, hasOpenActs }: Moment): Part[] {
   return hasOpenActs ? [acted, ...reached] : reached;
 }
 
-/** In view, and so as their rows say. */
+/** As their rows say. */
 export function stands(...statuses: SessionRow["status"][]): Sql {
   const status = statuses.map((each) => sql.lit(each));
   return statuses.length === 1
-    ? sql<SqlBool>`NOT s.is_archived AND s.status = ${status[0]}`
-    : sql<SqlBool>`NOT s.is_archived AND s.status IN (${sql.join(status)})`;
+    ? sql<SqlBool>`s.status = ${status[0]}`
+    : sql<SqlBool>`s.status IN (${sql.join(status)})`;
 }
 
 // When sessions were created and when they expire goes together: in the order of creation, those that expire before a

@@ -96,7 +96,6 @@ export class SessionRepository {
     const endings = await this.runningEndings();
     const { rows: clock } = await sql<{ now: Date }>`SELECT now() AS now`.execute(this.#db);
     const conditions = allOf([
-      sql<SqlBool>`NOT s.is_archived`,
       reachedSql({ id: "", filter, actorId: "", createdAt: clock[0]!.now }),
       sql<SqlBool>`NOT EXISTS (SELECT 1 FROM user_endings e
         WHERE NOT e.is_done AND e.user_id = s.user_id AND e.epoch = s.user_epoch)`,
@@ -114,7 +113,7 @@ export class SessionRepository {
   async liveBeyond(userId: string, keep: number, limit: number): Promise<SessionRow[]> {
     const endings = await this.runningEndings();
     const conditions = allOf([
-      sql<SqlBool>`NOT s.is_archived AND s.user_id = ${userId} AND s.status = 'active'`,
+      sql<SqlBool>`s.user_id = ${userId} AND s.status = 'active'`,
       sql<SqlBool>`s.user_epoch = u.session_epoch AND (s.expires_at IS NULL OR s.expires_at >= now())`,
       ...endings.map((ending) => sql<SqlBool>`${reachedSql(ending)} IS NOT TRUE`),
     ]);

@@ -250,8 +250,6 @@ export const endingTable: RowTable = {
 
 /** What the background keeps of a session beside its folded state. */
 export type StoredSessionColumns = {
-  /** Ended by an act, and moved out of the indexes over sessions in view. */
-  isArchived: Generated<boolean>;
   /** Its events are one. */
   isFolded: Generated<boolean>;
 };

@@ -1,5 +1,5 @@
 import { type Kysely, type SqlBool, sql, type Transaction } from "kysely";
-import { allOf, inSql, type Sql } from "./conditions.ts";
+import { allOf, type Sql } from "./conditions.ts";
 import { reachedSql } from "./session-filter-sql.ts";
 import { type RunningEnding, type SessionRecord, selectRecords } from "./session-repository.ts";
 import type { Database, EndingRow, UserEndingRow } from "./tables.ts";
@@ -106,7 +106,7 @@ export class UpkeepRepository {
 
   async isAnyReached(step: Step, ending: RunningEnding): Promise<boolean> {
     const { rows } = await sql`
-      SELECT 1 FROM sessions s WHERE NOT s.is_archived AND ${reachedSql(ending)} LIMIT 1`.execute(step);
+      SELECT 1 FROM sessions s WHERE ${reachedSql(ending)} LIMIT 1`.execute(step);
     return rows.length > 0;
   }
 
@@ -123,9 +123,7 @@ export class UpkeepRepository {
   async oldestExpired(since: Date): Promise<{ now: Date; oldest: Date | undefined }> {
     const { rows } = await sql<{ now: Date; oldest: Date | null }>`
       SELECT now() AS now, (SELECT s.expires_at FROM sessions s
-        WHERE NOT s.is_archived AND ${expired(since)} ORDER BY s.expires_at LIMIT 1) AS oldest`.execute(
-      this.#db,
-    );
+        WHERE ${expired(since)} ORDER BY s.expires_at LIMIT 1) AS oldest`.execute(this.#db);
     const { now, oldest } = rows[0]!;
     return { now, oldest: oldest ?? undefined };
   }
@@ -148,37 +146,6 @@ export class UpkeepRepository {
     return rows;
   }
 
-  /** Moves sessions that were ended by an act out of the indexes over those in view. @returns how many */
-  async archive(db: Kysely<Database>, ids: readonly string[]): Promise<number> {
-    if (ids.length === 0) return 0;
-    const { numAffectedRows } = await sql`
-      UPDATE sessions SET is_archived = true WHERE id IN (
-        SELECT s.id FROM sessions s WHERE ${inSql(sql`s.id`, ids)} AND s.status = 'terminated' AND NOT s.is_archived
-        FOR NO KEY UPDATE SKIP LOCKED)`.execute(db);
-    return Number(numAffectedRows ?? 0);
-  }
-
-  /** {@link archive} outside a step. */
-  archiveNow(ids: readonly string[]): Promise<number> {
-    return this.archive(this.#db, ids);
-  }
-
-  /**
-   * Sessions that were ended by an act and are in the indexes over those in view still, so many after one in the order
-   * of their creation.
-   * @returns where to go on; undefined at the end
-   */
-  async endedInView(
-    after: { createdAt: Date; id: string },
-    limit: number,
-  ): Promise<{ ended: string[]; last: { createdAt: Date; id: string } | undefined }> {
-    const { rows } = await sql<{ id: string; createdAt: Date }>`
-      SELECT s.id, s.created_at FROM sessions s
-      WHERE NOT s.is_archived AND s.status = 'terminated' AND (s.created_at, s.id) > (${after.createdAt}, ${after.id})
-      ORDER BY s.created_at, s.id LIMIT ${limit}`.execute(this.#db);
-    return { ended: rows.map(({ id }) => id), last: rows.length < limit ? undefined : rows.at(-1) };
-  }
-
   async #exists(query: Sql): Promise<boolean> {
     const { rows } = await sql<{ found: boolean }>`SELECT EXISTS (${query}) AS found`.execute(this.#db);
     return rows[0]!.found;
@@ -192,7 +159,7 @@ export class UpkeepRepository {
   ): Promise<SessionRecord[]> {
     return selectRecords(
       step,
-      sql`WHERE ${allOf([sql<SqlBool>`NOT s.is_archived`, ...conditions])} ORDER BY ${order} LIMIT ${limit}
+      sql`WHERE ${allOf(conditions)} ORDER BY ${order} LIMIT ${limit}
         FOR NO KEY UPDATE OF s SKIP LOCKED`,
     );
   }
@@ -207,7 +174,7 @@ async function unreached(step: Step, before?: RunningEnding): Promise<Sql[]> {
 }
 
 function ofEpoch(userId: string, epoch: number): Sql {
-  return sql<SqlBool>`(NOT s.is_archived AND s.user_id = ${userId} AND s.user_epoch = ${epoch}
+  return sql<SqlBool>`(s.user_id = ${userId} AND s.user_epoch = ${epoch}
     AND s.status IN ('active', 'expired'))`;
 }
 

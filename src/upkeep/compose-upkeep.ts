@@ -5,7 +5,6 @@ import type { Change } from "../storage/aggregate.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { UpkeepStores } from "../storage/upkeep-stores.ts";
-import { Archiver, archiveWalk } from "./archive.ts";
 import { BulkEndings } from "./bulk-endings.ts";
 import { eraser } from "./erase.ts";
 import { folder } from "./fold.ts";
@@ -58,15 +57,12 @@ export function composeUpkeep({
   const foldAfter = async () => (await retentionDays()).foldAfterDays;
   const removeAfter = async () => (await retentionDays()).removeAfterDays;
   const leftoverAfter = async () => LEFTOVER_DAYS;
-  const archiver = new Archiver(upkeep);
   const bulkEndings = new BulkEndings(dependencies);
   const worker = new UpkeepWorker(
     [
       { name: "bulk endings", everyMs: 5 * SECOND, run: bulkEndings.run },
       { name: "user endings", everyMs: 5 * SECOND, run: userEndingsWriter(dependencies) },
       { name: "sweep", everyMs: SECOND, run: sweeper(dependencies) },
-      { name: "archive", everyMs: SECOND, run: () => archiver.run() },
-      { name: "archive walk", everyMs: 10 * MINUTE, paceMs: 10 * SECOND, run: archiveWalk(upkeep) },
       {
         name: "erase users",
         everyMs: 5 * SECOND,
@@ -116,10 +112,8 @@ export function composeUpkeep({
       }
       worker.wake("bulk endings");
     },
-    heard: ({ type, id, events: appended, state }) => {
-      if (type === "session" && "status" in state && state.status === "terminated") archiver.note(id);
-      if (type === "user" && appended.some((event) => endsSessions.has(event.type)))
-        worker.wake("user endings");
+    heard: ({ events: appended }) => {
+      if (appended.some(({ type }) => endsSessions.has(type))) worker.wake("user endings");
     },
   };
 }

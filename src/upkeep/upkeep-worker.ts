@@ -10,8 +10,6 @@ export type UpkeepTask = {
   name: string;
   /** How long to wait before looking again, once nothing is left that could be done. */
   everyMs: number;
-  /** How long to wait between two steps at least, where there is no hurry. */
-  paceMs?: number;
   /** One bounded step; all of it or nothing. */
   run(): Promise<StepResult>;
 };
@@ -31,7 +29,7 @@ const DATABASE_AWAY: ErrorSlug = "storage.unavailable";
 const HELD_MS = { again: 100, patience: 30_000 };
 
 /**
- * Does what can wait: writes endings down, sweeps, archives, folds. Any number of servers run one each; none leads.
+ * Does what can wait: writes endings down, sweeps, folds, removes, erases. Any number of servers run one each; none leads.
  *
  * Tasks take turns step by step, and after a round with work left the worker rests as long as the round took, so that it
  * never has more than half of what there is.
@@ -119,7 +117,7 @@ export class UpkeepWorker {
         // Before the step: whoever wakes the task during it wants another one.
         this.#dueAt.set(task.name, performance.now() + task.everyMs);
         if ((await this.#step(task)) === "more") {
-          this.#dueAt.set(task.name, performance.now() + (task.paceMs ?? 0));
+          this.#dueAt.set(task.name, 0);
           more = true;
         }
       }

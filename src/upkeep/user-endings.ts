@@ -3,7 +3,7 @@ import { takeTurns } from "./take-turns.ts";
 import type { UpkeepTask } from "./upkeep-worker.ts";
 import { BATCH, type EndingDependencies, writeDown } from "./write-down.ts";
 
-/** Writes down which sessions acts on users ended, and moves them out of the indexes over those in view. */
+/** Writes down which sessions acts on users ended. */
 export function userEndingsWriter(dependencies: EndingDependencies): UpkeepTask["run"] {
   const { upkeep } = dependencies;
   return takeTurns<UserEndingRow>(upkeep, {

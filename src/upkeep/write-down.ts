@@ -1,5 +1,5 @@
 import { overdueEnding } from "../session/ending/overdue.ts";
-import { type SessionState, sessionAggregate } from "../session/session.ts";
+import { sessionAggregate } from "../session/session.ts";
 import { type Change, change } from "../storage/aggregate.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { SessionRecord } from "../storage/session-repository.ts";
@@ -54,11 +54,6 @@ export async function writeDown(
   if (changes.length === 0) return { done: 0, counted: undefined };
   const counted = ended > 0 ? operation?.counted(ended) : undefined;
   await events.appendWithin(step, [[...changes, ...(counted ? [counted] : [])]]);
-  const gone = changes.filter(({ state }) => (state as SessionState).status === "terminated");
-  await upkeep.archive(
-    step,
-    gone.map(({ id }) => id),
-  );
   committed(() => reasons.forEach(onEnded));
   return { done: changes.length, counted };
 }

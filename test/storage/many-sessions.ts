@@ -19,7 +19,7 @@ export const many = {
 
 /**
  * Fills the tables past the log: sessions of every kind, the oldest of them ended or expired, and fresh statistics.
- * @param count of sessions, of which a fifth are archived and three tenths have expired
+ * @param count of sessions, of which a fifth were ended and three tenths have expired
  */
 export async function fillSessions(db: Kysely<Database>, count: number): Promise<void> {
   const users = count / 10;
@@ -37,7 +37,7 @@ export async function fillSessions(db: Kysely<Database>, count: number): Promise
   await sql`
     INSERT INTO sessions (id, sequence, status, creator_id, user_id, user_organization_id, user_epoch, factors, challenges,
       metadata, fingerprint_id, user_agent, token_digest, lifetime_ends_at, last_used_at, ending, ended_at, created_at,
-      changed_at, is_archived)
+      changed_at)
     SELECT md5(n::text), 5, status, creator, 'user-' || person, 'organization-' || person % 2, 0, '{}', '{}',
       jsonb_build_object('tier', CASE n % 100 WHEN 0 THEN 'Z29sZA==' ELSE 'cGxhaW4=' END),
       'agent-' || n % (${count}::int / 4), jsonb_build_object('ip', '10.0.' || (n / 256) % 256 || '.' || n % 256), md5(n::text),
@@ -47,7 +47,7 @@ export async function fillSessions(db: Kysely<Database>, count: number): Promise
           CASE n % 50 WHEN 4 THEN 'user_locked' ELSE 'terminated' END, 'actorId', creator)
         WHEN 'expired' THEN '{"reason": "expired", "actorId": null}'::jsonb END,
       CASE status WHEN 'terminated' THEN at + interval '10 minutes' WHEN 'expired' THEN at + interval '1 hour' END,
-      at, at, status = 'terminated'
+      at, at
     FROM (
       SELECT n, CASE WHEN n % 20 = 1 THEN 0 ELSE n % ${users}::int END AS person,
         CASE WHEN n % 10 = 3 THEN 'creator-' || n / 10 % 10 ELSE 'login' END AS creator,

@@ -149,7 +149,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant("write" as const),
-      tasks: fc.subarray(["user endings", "bulk endings", "sweep", "archive"], { minLength: 1 }),
+      tasks: fc.subarray(["user endings", "bulk endings", "sweep"], { minLength: 1 }),
     }),
   },
 );

@@ -76,9 +76,7 @@ describe.each(engines)("retention on %s", (engine) => {
   };
   const rowOf = async (id: string) => {
     const { rows } = await sql<{ row: Record<string, unknown> }>`
-      SELECT to_jsonb(s) - 'is_folded' - 'is_archived' AS row FROM sessions s WHERE id = ${id}`.execute(
-      background.db,
-    );
+      SELECT to_jsonb(s) - 'is_folded' AS row FROM sessions s WHERE id = ${id}`.execute(background.db);
     return rows[0]?.row;
   };
   const logOf = async (id: string): Promise<StoredEvent[]> => {
