@@ -56,13 +56,18 @@ export function partsOf(selection: Selection, moment: Moment): Part[] {
     parts.push({ conditions: [stands("active"), ...goingOn, past], among });
   }
   // Few at any time, so they are looked for by what has ended them and not among those it has not.
-  if (ended && !(active && expired)) parts.push(...overdueParts(moment));
+  if (ended && !(active && expired)) parts.push(...overdueParts(moment, reasons));
   return parts;
 }
 
 /** The sessions in view that an act has ended, and that have no event of it yet. */
-export function overdueParts({ endings, hasOpenActs }: Moment): Part[] {
-  const reached: Part[] = endings.map((ending) => ({
+export function overdueParts(
+  { endings, hasOpenActs }: Moment,
+  reasons: readonly EndReason[] = ["ended_by_filter"],
+): Part[] {
+  // What a bulk ending reaches has that as its reason, unless an act on the user came first.
+  const isWanted = reasons.includes("ended_by_filter");
+  const reached: Part[] = (isWanted ? endings : []).map((ending) => ({
     conditions: [stands("active"), reachedSql(ending)],
     lists: listsOf(ending.filter),
     overlaps: true,

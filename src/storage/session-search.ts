@@ -6,7 +6,7 @@ import { countSql, keysSql } from "./session-keys-sql.ts";
 import type { Selection } from "./session-parts-sql.ts";
 import { type FlatRecord, nest, recordColumns } from "./session-record.ts";
 import type { SessionRecord } from "./session-repository.ts";
-import { type Moment, readMoment } from "./session-standing-sql.ts";
+import { isQuietSql, type Moment, quietMoment, readMoment } from "./session-standing-sql.ts";
 import type { Visibility } from "./session-visibility-sql.ts";
 import type { Database, EndReason, SessionRow, UserEndingRow } from "./tables.ts";
 
@@ -60,50 +60,73 @@ export type SessionPage = {
   now: Date;
 };
 
+type Counted = { now: Date; isAsAssumed: boolean; total: number | null };
+
 type FlatHit = FlatRecord & { actReason: EndReason | null; actActorId: string; actEndedAt: Date };
 
 /** A page and its total, out of one snapshot. */
-export function searchSessions(db: Kysely<Database>, search: SessionSearch): Promise<SessionPage> {
+export async function searchSessions(db: Kysely<Database>, search: SessionSearch): Promise<SessionPage> {
+  // Nearly always one statement is enough: with nothing else to look at, it is a snapshot by itself.
+  const raw = db.withoutPlugins();
+  const quiet = await readPage(raw, search, quietMoment, isQuietSql);
+  if (quiet !== undefined) return quiet;
   // The embedded database has one connection: nothing comes between there anyway.
-  const transaction = db.transaction().setIsolationLevel("repeatable read").setAccessMode("read only");
-  return transaction.execute(async (snapshot) => {
-    const moment = await readMoment(snapshot);
-    const selection = selectionOf(search);
-    const { sort, ascending, after, offset = 0, limit } = search;
-    const range = { key: keyOf(sort, ascending), ascending, after, offset, limit: limit + 1 };
-    const direction = sql.raw(ascending ? "ASC" : "DESC");
-    const { rows } = await sql<FlatHit>`
-      SELECT ${sql.raw(recordColumns)}, a.reason AS act_reason, a.actor_id AS act_actor_id,
-        a.ended_at AS act_ended_at
+  const transaction = raw.transaction().setIsolationLevel("repeatable read").setAccessMode("read only");
+  const page = await transaction.execute(async (snapshot) =>
+    readPage(snapshot, search, await readMoment(snapshot), sql<SqlBool>`true`),
+  );
+  return page!;
+}
+
+/** @returns undefined unless the moment is as assumed */
+async function readPage(
+  db: Kysely<Database>,
+  search: SessionSearch,
+  moment: Moment,
+  isAsAssumed: Sql,
+): Promise<SessionPage | undefined> {
+  const { sort, ascending, after, offset = 0, limit, total } = search;
+  const selection = selectionOf(search);
+  const range = { key: keyOf(sort, ascending), ascending, after, offset, limit: limit + 1 };
+  const direction = sql.raw(ascending ? "ASC" : "DESC");
+  const upTo = total === "exact" ? undefined : total;
+  const counted =
+    upTo === "none"
+      ? sql`NULL::bigint`
+      : countSql(selection, moment, upTo === undefined ? undefined : upTo + 1);
+  const { rows } = await sql<Counted & (FlatHit | { id: null })>`
+    SELECT m.now, m.is_as_assumed AS "isAsAssumed", CASE WHEN m.is_as_assumed THEN ${counted} END AS total, p.*
+    FROM (SELECT ${moment.now} AS now, ${isAsAssumed} AS is_as_assumed) m
+    LEFT JOIN (
+      SELECT ${sql.raw(recordColumns)}, k.at, a.reason AS "actReason", a.actor_id AS "actActorId",
+        a.ended_at AS "actEndedAt"
       FROM (${keysSql(selection, moment, range)}) k JOIN sessions s ON s.id = k.id
       LEFT JOIN users u ON u.id = s.user_id
       LEFT JOIN user_endings a ON a.user_id = s.user_id AND a.epoch = s.user_epoch
-      ORDER BY k.at ${direction}, k.id ${direction}`.execute(snapshot);
-    const hits = rows.slice(0, limit).map((row) => toHit(row, moment));
-    const last = rows.length > limit ? hits.at(-1) : undefined;
-    const { total: counted } = search;
-    const upTo = counted === "exact" ? undefined : counted;
-    return {
-      hits,
-      next: last && placeOf(last.record.session, search),
-      ...(upTo === "none"
-        ? { total: undefined, isTotalCapped: false }
-        : await countUpTo(snapshot, selection, moment, upTo)),
-      now: moment.now,
-    };
-  });
+    ) p ON m.is_as_assumed
+    ORDER BY p.at ${direction}, p.id ${direction}`.execute(db);
+  const { now, isAsAssumed: holds, total: found } = rows[0]!;
+  if (!holds) return undefined;
+
+  const { endings } = moment;
+  const all = rows.flatMap((row) => (row.id === null ? [] : toHit(row as FlatHit, { now, endings })));
+  const hits = all.slice(0, limit);
+  const last = all.length > limit ? hits.at(-1) : undefined;
+  return {
+    hits,
+    next: last && placeOf(last.record.session, search),
+    ...totalOf(found, upTo),
+    now,
+  };
 }
 
-async function countUpTo(
-  snapshot: Kysely<Database>,
-  selection: Selection,
-  moment: Moment,
-  upTo: number | undefined,
-): Promise<Pick<SessionPage, "total" | "isTotalCapped">> {
-  const counted = countSql(selection, moment, upTo === undefined ? undefined : upTo + 1);
-  const { rows } = await sql<{ total: number }>`SELECT ${counted} AS total`.execute(snapshot);
-  const total = Number(rows[0]!.total);
-  return upTo !== undefined && total > upTo
+function totalOf(
+  found: number | null,
+  upTo: number | "none" | undefined,
+): Pick<SessionPage, "total" | "isTotalCapped"> {
+  if (found === null) return { total: undefined, isTotalCapped: false };
+  const total = Number(found);
+  return typeof upTo === "number" && total > upTo
     ? { total: upTo, isTotalCapped: true }
     : { total, isTotalCapped: false };
 }
@@ -172,8 +195,18 @@ function neverIn(ascending: boolean): string {
   return ascending ? "infinity" : "-infinity";
 }
 
-function toHit({ actReason, actActorId, actEndedAt, ...row }: FlatHit, moment: Moment): SessionHit {
+function toHit(
+  { actReason, actActorId, actEndedAt, ...row }: FlatHit,
+  moment: Pick<SessionRecord, "now" | "endings">,
+): SessionHit {
+  const {
+    now: _,
+    isAsAssumed: __,
+    total: ___,
+    at: ____,
+    ...record
+  } = row as typeof row & Counted & { at: Date };
   const act =
     actReason === null ? undefined : { reason: actReason, actorId: actActorId, endedAt: actEndedAt };
-  return { record: nest(row, moment), act };
+  return { record: nest(record, moment), act };
 }

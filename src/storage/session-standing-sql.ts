@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import type { Sql } from "./conditions.ts";
+import { NOW } from "./row-values.ts";
 import { reachedSql } from "./session-filter-sql.ts";
 import type { RunningEnding } from "./session-repository.ts";
 import type { Database } from "./tables.ts";
@@ -9,23 +10,34 @@ import type { Database } from "./tables.ts";
  * any more says nothing about what a session has become since.
  */
 export type Moment = {
-  /** The database's clock. */
-  now: Date;
+  /** The database's clock, a timestamptz in whole milliseconds. */
+  now: RawBuilder<Date>;
   /** The running bulk endings, the oldest first. */
   endings: readonly RunningEnding[];
   /** Whether there is an act on a user whose sessions do not all have their event. */
   hasOpenActs: boolean;
 };
 
-/** @param db a transaction that goes on seeing what it sees now */
-export async function readMoment(db: Kysely<Database>): Promise<Moment> {
+/** Most moments: every ending is written down. Whether this one is, {@link isQuietSql} says in the same statement. */
+export const quietMoment: Moment = { now: sql.raw(NOW), endings: [], hasOpenActs: false };
+
+export const isQuietSql: Sql = sql<SqlBool>`
+  (NOT EXISTS (SELECT 1 FROM endings e WHERE e.status = 'running')
+  AND NOT EXISTS (SELECT 1 FROM user_endings a WHERE NOT a.is_done))`;
+
+/** @param snapshot a transaction that goes on seeing what it sees now */
+export async function readMoment(snapshot: Kysely<Database>): Promise<Moment> {
   const { rows } = await sql<{ now: Date; hasOpenActs: boolean } & Nullable<RunningEnding>>`
-    SELECT m.*, e.id, e.filter, e.actor_id, e.created_at
+    SELECT m.*, e.id, e.filter, e.actor_id AS "actorId", e.created_at AS "createdAt"
     FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS now,
-      EXISTS (SELECT 1 FROM user_endings a WHERE NOT a.is_done) AS has_open_acts) m
-    LEFT JOIN endings e ON e.status = 'running' ORDER BY e.created_at, e.id`.execute(db);
+      EXISTS (SELECT 1 FROM user_endings a WHERE NOT a.is_done) AS "hasOpenActs") m
+    LEFT JOIN endings e ON e.status = 'running' ORDER BY e.created_at, e.id`.execute(snapshot);
   const { now, hasOpenActs } = rows[0]!;
-  return { now, hasOpenActs, endings: rows.flatMap((row) => (row.id === null ? [] : ending(row))) };
+  return {
+    now: sql<Date>`${now}::timestamptz`,
+    hasOpenActs,
+    endings: rows.flatMap((row) => (row.id === null ? [] : ending(row))),
+  };
 }
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };

@@ -57,8 +57,8 @@ afterAll(async () => {
   await database.remove();
 });
 
-/** The plans of what a search sends to the sessions: of its page, and of its total. */
-async function plansOf(search: Partial<SessionSearch>): Promise<PlanNode[]> {
+/** The plan of the statement that a search's answer came from. */
+async function planOf(search: Partial<SessionSearch>): Promise<PlanNode> {
   sent = [];
   await sessions.search({
     filter: {},
@@ -69,13 +69,9 @@ async function plansOf(search: Partial<SessionSearch>): Promise<PlanNode[]> {
     total: "none",
     ...search,
   });
-  const statements = sent.filter(({ sql }) => /\bFROM sessions\b/.test(sql));
-  const plans: PlanNode[] = [];
-  for (const { sql, parameters } of statements) {
-    const { rows } = await pool.query(`EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ${sql}`, [...parameters]);
-    plans.push(rows[0]["QUERY PLAN"][0].Plan);
-  }
-  return plans;
+  const { sql, parameters } = sent.findLast((statement) => /\bFROM sessions\b/.test(statement.sql))!;
+  const { rows } = await pool.query(`EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ${sql}`, [...parameters]);
+  return rows[0]["QUERY PLAN"][0].Plan;
 }
 
 const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
@@ -180,8 +176,8 @@ const kinds: Kind[] = [
 
 describe("a page of many sessions is a few short reads of an index", () => {
   it.each(kinds)("%s", async (_, search, indexes, atMost = 4 * PAGE) => {
-    const [plan] = await plansOf(search());
-    const { indexes: used, sequential, read, sorted } = summary(plan!);
+    const plan = await planOf(search());
+    const { indexes: used, sequential, read, sorted } = summary(plan);
     expect(used.sort()).toEqual(indexes.map((name) => `sessions_${name}`).sort());
     expect(
       { sequential, isShort: read <= atMost, isSortedShort: sorted <= atMost },
@@ -207,11 +203,11 @@ describe("an exact total of what is in view is counted in an index", () => {
       "organization_id",
     ],
   ])("%s", async (_, search, index) => {
-    const [, plan] = await plansOf({ ...search, total: "exact" });
-    const { indexes, sequential } = summary(plan!);
+    const plan = await planOf({ ...search, total: "exact" });
+    const { indexes, sequential } = summary(plan);
     expect(sequential).toBe(0);
     if (index !== undefined) expect(indexes).toContain(`sessions_${index}`);
-    const [largest] = nodesOf(plan!)
+    const [largest] = nodesOf(plan)
       .filter((node) => node["Index Name"] !== undefined)
       .sort((a, b) => rowsOf(b) - rowsOf(a));
     expect(largest!["Node Type"]).toBe("Index Only Scan");
@@ -226,8 +222,50 @@ describe("a capped total stops at its cap", () => {
     ["of what an organization's owner sees", { visibility: own("nobody", [many.organization]) }],
   ])("%s", async (_, search) => {
     const cap = 1_000;
-    const [, plan] = await plansOf({ ...search, total: cap });
-    const { sequential, read } = summary(plan!);
+    const plan = await planOf({ ...search, total: cap });
+    const { sequential, read } = summary(plan);
     expect([sequential, read <= 2 * (cap + 1)]).toEqual([0, true]);
+  });
+});
+
+describe("while endings wait for their events, a page is as short", () => {
+  beforeAll(async () => {
+    const rules: SessionFilter[] = [{ fingerprintIds: [many.fingerprint] }, { userIds: [many.busyUser] }];
+    await db
+      .insertInto("endings")
+      .values(
+        rules.map((filter, index) => ({
+          ...{ id: `rule-${index}`, sequence: 1, status: "running" as const, actorId: "ruler", ended: 0 },
+          filter: JSON.stringify(filter) as never,
+          ...{ createdAt: new Date(), changedAt: new Date() },
+        })),
+      )
+      .execute();
+    const acts = Array.from({ length: 1_000 }, (_, person) => ({
+      ...{ userId: `user-${100 + person}`, epoch: 0, reason: "user_locked" as const, actorId: "admin" },
+      ...{ endedAt: new Date(), sequence: 2, isDone: person >= 20 },
+    }));
+    await db.insertInto("userEndings").values(acts).execute();
+    await pool.query("ANALYZE endings, user_endings");
+  });
+
+  it.each<[string, Partial<SessionSearch>]>([
+    ["of all", {}],
+    ["of active ones", { filter: { statuses: ["active"] } }],
+    ["of expired ones", { filter: { statuses: ["expired"] } }],
+    ["of all there are", { filter: { statuses: ["active", "expired", "ended"] } }],
+    ["of an organization's", { filter: { organizationIds: [many.organization] } }],
+    ["of what an organization's owner sees", { visibility: own("nobody", [many.organization]) }],
+  ])("%s", async (_, search) => {
+    const { sequential, read } = summary(await planOf(search));
+    expect([sequential, read <= 10 * PAGE], `${read}`).toEqual([0, true]);
+  });
+
+  it.each<[string, Partial<SessionSearch>, number]>([
+    ["of ended ones", { filter: { statuses: ["ended"] } }, 1_000],
+    ["of locked ones", { filter: { statuses: ["ended"], reasons: ["user_locked"] } }, 1_000],
+  ])("%s, but for reading what ended them", async (_, search, atMost) => {
+    const { sequential, read } = summary(await planOf(search));
+    expect([sequential, read <= atMost], `${read}`).toEqual([0, true]);
   });
 });

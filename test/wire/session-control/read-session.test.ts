@@ -162,7 +162,8 @@ describe.each(engines)("GetSession and ListSessionEvents on %s", (engine) => {
       const end = new Date(record.session.expirationDate!).getTime();
       expect(record.ending).toEqual({ reason: "END_REASON_EXPIRED", endedAt: iso(end) });
       expect((await admin.get(id, iso(end))).status).toBe("SESSION_STATUS_ACTIVE");
-      expect(await admin.get(id, iso(end + 1))).toEqual(record);
+      const { status, ending } = await admin.get(id, iso(end + 1));
+      expect([status, ending]).toEqual([record.status, record.ending]);
     });
 
     test("a session whose events were folded knows its end only", async () => {
