@@ -55,8 +55,8 @@ export class EventRepository {
     this.#onAppended = onAppended;
     this.#commits = new GroupCommit(
       (units) => this.#writeBatch(units),
-      (unit) => unit.map(({ type, id }) => `${type} ${id}`),
-      { lanes },
+      (unit) => unit.filter(({ events }) => events.length > 0).map(aggregateOf),
+      { lanes, guardsOf: (unit) => unit.filter(({ events }) => events.length === 0).map(aggregateOf) },
     );
   }
 
@@ -206,3 +206,5 @@ export class EventRepository {
     return slug ? new DomainError(slug, { cause: error }) : new UniqueViolation(constraint, error);
   }
 }
+
+const aggregateOf = ({ type, id }: Change): string => `${type} ${id}`;

@@ -1,6 +1,7 @@
 type Queued<U, R> = {
   unit: U;
   keys: readonly string[];
+  guards: readonly string[];
   resolve: (result: R) => void;
   reject: (error: unknown) => void;
 };
@@ -11,12 +12,14 @@ export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
 /**
  * Group commit: units that arrive while every write lane is busy go together into the next write.
  *
- * No timer: an idle server writes at once. Two units that touch the same aggregate never share a batch (a statement
- * changes a row once), the later one waits for the next.
+ * No timer: an idle server writes at once. Two units that change the same aggregate never share a batch (a statement
+ * changes a row once), the later one waits for the next; nor does one that changes it with one that guards it, which
+ * would not see the change. Any number may guard it together.
  */
 export class GroupCommit<U, R> {
   readonly #write: (units: U[]) => Promise<Outcome<R>[]>;
   readonly #keysOf: (unit: U) => readonly string[];
+  readonly #guardsOf: (unit: U) => readonly string[];
   readonly #lanes: number;
   readonly #maxBatch: number;
   #queue: Queued<U, R>[] = [];
@@ -26,22 +29,28 @@ export class GroupCommit<U, R> {
   /**
    * @param write stores the units, each all or nothing, and answers in their order; rejects if nobody knows of any
    *   unit that it was stored
-   * @param keysOf the aggregates a unit touches
+   * @param keysOf the aggregates a unit changes
+   * @param options.guardsOf those it only guards
    */
   constructor(
     write: (units: U[]) => Promise<Outcome<R>[]>,
     keysOf: (unit: U) => readonly string[],
-    { lanes = 1, maxBatch = 128 }: { lanes?: number; maxBatch?: number } = {},
+    {
+      lanes = 1,
+      maxBatch = 128,
+      guardsOf = () => [],
+    }: { lanes?: number; maxBatch?: number; guardsOf?: (unit: U) => readonly string[] } = {},
   ) {
     this.#write = write;
     this.#keysOf = keysOf;
+    this.#guardsOf = guardsOf;
     this.#lanes = lanes;
     this.#maxBatch = maxBatch;
   }
 
   commit(unit: U): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ unit, keys: this.#keysOf(unit), resolve, reject });
+      this.#queue.push({ unit, keys: this.#keysOf(unit), guards: this.#guardsOf(unit), resolve, reject });
       this.#schedule();
     });
   }
@@ -58,12 +67,16 @@ export class GroupCommit<U, R> {
   #takeBatch(): Queued<U, R>[] {
     const batch: Queued<U, R>[] = [];
     const later: Queued<U, R>[] = [];
-    const taken = new Set<string>();
+    const [taken, guarded] = [new Set<string>(), new Set<string>()];
     for (const queued of this.#queue) {
-      const fits = batch.length < this.#maxBatch && !queued.keys.some((key) => taken.has(key));
+      const fits =
+        batch.length < this.#maxBatch &&
+        !queued.keys.some((key) => taken.has(key) || guarded.has(key)) &&
+        !queued.guards.some((key) => taken.has(key));
       (fits ? batch : later).push(queued);
       // Also the keys of a unit that waits: a third unit must not overtake it.
       for (const key of queued.keys) taken.add(key);
+      for (const key of queued.guards) guarded.add(key);
     }
     this.#queue = later;
     return batch;

@@ -116,6 +116,44 @@ describe("group commit", () => {
     );
   });
 
+  it("lets any number guard an aggregate together, and none share a batch with its change, in order", async () => {
+    type Guarding = { name: number; key: string; changes: boolean };
+    const unit = fc.record({ key: fc.constantFrom("a", "b"), changes: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(unit, { minLength: 1, maxLength: 20 }), async (units) => {
+        const backend = gate((batch: Guarding[]) =>
+          batch.map(({ name }) => ({ ok: true as const, value: name })),
+        );
+        const group = new GroupCommit<Guarding, number>(
+          backend.run,
+          ({ key, changes }) => (changes ? [key] : []),
+          { guardsOf: ({ key, changes }) => (changes ? [] : [key]) },
+        );
+        const all = units.map((each, name) => group.commit({ ...each, name }));
+        const places: number[] = [];
+        for (let index = 0, written = 0; written < units.length; index++) {
+          await settledTurns();
+          const { batch, finish } = backend.batches[index]!;
+          for (const key of ["a", "b"]) {
+            const touching = batch.filter((each) => each.key === key);
+            if (touching.some(({ changes }) => changes)) expect(touching).toHaveLength(1);
+          }
+          for (const { name } of batch) places[name] = index;
+          written += batch.length;
+          finish();
+        }
+        await Promise.all(all);
+        for (const [later, { key, changes }] of units.entries()) {
+          for (const [earlier, other] of units.slice(0, later).entries()) {
+            if (other.key !== key || !(changes || other.changes)) continue;
+            expect(places[earlier]!).toBeLessThan(places[later]!);
+          }
+        }
+        if (units.every(({ changes }) => !changes)) expect(backend.batches).toHaveLength(1);
+      }),
+    );
+  });
+
   it("fails everyone of a batch that was not stored, and goes on with the next", async () => {
     const { batches, commits: group } = commits(1);
     const first = group.commit({ keys: ["a"], name: 1 });

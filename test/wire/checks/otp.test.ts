@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusalOf, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
-import { signIn, streamOf, userCheck } from "../../support/fixtures.ts";
+import { changeSessionSettings, signIn, streamOf, userCheck } from "../../support/fixtures.ts";
 import { newPerson } from "../users/factor-callers.ts";
 import {
   type Customer,
@@ -70,6 +70,8 @@ describe.each(engines)("codes on %s", (engine) => {
   let mia: Customer;
   beforeAll(async () => {
     desk = await startDesk(engine);
+    // Sessions are to see what becomes of a factor that is taken away.
+    await desk.operate((database) => changeSessionSettings(database, { onFactorRemoval: "none" }));
     mia = await newCustomer(desk);
   });
   afterAll(() => desk.close());

@@ -3,7 +3,7 @@ import { TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusalOf, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
-import { signIn, userCheck } from "../../support/fixtures.ts";
+import { changeSessionSettings, signIn, userCheck } from "../../support/fixtures.ts";
 import { newPerson } from "../users/factor-callers.ts";
 import {
   type Customer,
@@ -26,6 +26,8 @@ describe.each(engines)("the check of an authenticator app on %s", (engine) => {
   let desk: Desk;
   beforeAll(async () => {
     desk = await startDesk(engine);
+    // Sessions are to see what becomes of a factor that is taken away.
+    await desk.operate((database) => changeSessionSettings(database, { onFactorRemoval: "none" }));
   });
   afterAll(() => desk.close());
 

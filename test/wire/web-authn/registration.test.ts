@@ -110,8 +110,9 @@ describe.each(engines)("on %s", (engine) => {
       expect(await call(verify, completing(userId, id, device.create(options)))).toEqual({
         details: details(4, site.cast.home.id),
       });
+      // With the end of the sessions it is two events.
       expect(await call(remove, { userId, [words.id]: id })).toEqual({
-        details: details(5, site.cast.home.id),
+        details: details(6, site.cast.home.id),
       });
       expect(await refusal(call(remove, { userId, [words.id]: id }))).toEqual(notFound);
     });

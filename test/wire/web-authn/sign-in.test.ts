@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Authenticator, Lies } from "../../support/authenticator.ts";
 import { type Refusal, refused } from "../../support/clients.ts";
 import { engines } from "../../support/databases.ts";
-import { streamOf, userRow } from "../../support/fixtures.ts";
+import { changeSessionSettings, streamOf, userRow } from "../../support/fixtures.ts";
 import { protocolsOn } from "../protocols.ts";
 import { asking, type Call, time } from "../users/wire.ts";
 import {
@@ -46,6 +46,8 @@ describe.each(engines)("signing in with WebAuthn on %s", (engine) => {
   let call: SessionCall;
   beforeAll(async () => {
     site = await startSite(engine);
+    // Sessions are to see what becomes of a factor that is taken away.
+    await site.operate((database) => changeSessionSettings(database, { onFactorRemoval: "none" }));
     ask = asking(site, site.cast.owner);
     call = (method, request) => sessions(site, site.cast.loginClient)(method, request);
   });
