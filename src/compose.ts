@@ -60,7 +60,14 @@ export function compose(
   const organizations = new OrganizationRepository(db);
   const encryptionKey = deriveKey(masterKey, "stored secrets");
   const metrics = new Metrics();
-  const upkeep: Upkeep = composeUpkeep({ events, organizations, stores: upkeepStores(db), logger, metrics });
+  const upkeep: Upkeep = composeUpkeep({
+    events,
+    organizations,
+    stores: upkeepStores(db),
+    engine,
+    logger,
+    metrics,
+  });
   const { notifications, codeGenerators, worker } = composeDelivery(
     config,
     {

@@ -5,12 +5,13 @@ import { parseCommandLine, UsageError } from "./cli/command.ts";
 import { config } from "./cli/config.ts";
 import { explainFailure } from "./cli/failure.ts";
 import { commandHelp, overview } from "./cli/help.ts";
+import { maintenance } from "./cli/maintenance.ts";
 import { migrate } from "./cli/migrate.ts";
 import { projections } from "./cli/projections.ts";
 import { serve } from "./cli/serve.ts";
 import { nearestName, unknownVariables } from "./config.ts";
 
-const commands: readonly Command[] = [serve, migrate, projections, config];
+const commands: readonly Command[] = [serve, migrate, maintenance, projections, config];
 
 /**
  * The `gatehouse` binary: finds the command and runs it.

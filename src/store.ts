@@ -1,10 +1,17 @@
 import { randomBytes } from "node:crypto";
+import { pino } from "pino";
 import { type Config, ConfigError, withoutPassword } from "./config.ts";
+import { Metrics } from "./metrics.ts";
 import { projections } from "./projections/projections.ts";
 import { rebuildProjections, type Verification, verifyProjections } from "./projections/replay.ts";
 import { DataDirectory } from "./storage/data-directory.ts";
 import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.ts";
+import { EventRepository } from "./storage/event-repository.ts";
 import { migrate } from "./storage/migrate.ts";
+import { OrganizationRepository } from "./storage/organization-repository.ts";
+import { upkeepStores } from "./storage/upkeep-stores.ts";
+import { composeUpkeep } from "./upkeep/compose-upkeep.ts";
+import type { TaskTotal } from "./upkeep/upkeep-worker.ts";
 
 /** Hears what takes a while: "applying 4 migrations". */
 export type Progress = (step: string) => void;
@@ -14,16 +21,30 @@ export type Store = {
   migrate(onProgress?: Progress): Promise<{ applied: string[] }>;
   verifyProjections(): Promise<Verification>;
   rebuildProjections(): Promise<{ rebuilt: number }>;
+  /** All that servers do in the background, to the end. @returns how much, by task */
+  maintain(): Promise<Record<string, TaskTotal>>;
   close(): Promise<void>;
 };
 
 /** @throws DomainError `storage.unavailable`, `storage.locked` if a server has the embedded database open */
 export async function openStore(config: Config, onProgress?: Progress): Promise<Store> {
-  const { db, close } = await openDatabase(config, { onProgress });
+  const { db, engine, close } = await openDatabase(config, { onProgress });
   return {
     migrate: async (progress) => ({ applied: await migrate(db, progress) }),
     verifyProjections: () => verifyProjections(db, projections),
     rebuildProjections: () => rebuildProjections(db, projections),
+    maintain: () => {
+      const { worker } = composeUpkeep({
+        events: new EventRepository(db, projections),
+        organizations: new OrganizationRepository(db),
+        stores: upkeepStores(db),
+        engine,
+        // What goes wrong ends the command.
+        logger: pino({ level: "silent" }),
+        metrics: new Metrics(),
+      });
+      return worker.runToEnd();
+    },
     close,
   };
 }

@@ -146,6 +146,23 @@ export class UpkeepRepository {
     return rows;
   }
 
+  /**
+   * Frees the space of what was changed and removed, of one table that has enough of it, as PostgreSQL does by itself;
+   * the embedded database has nobody who would.
+   * @returns false if there is none
+   */
+  async vacuumOne(): Promise<boolean> {
+    await sql`SELECT pg_stat_force_next_flush()`.execute(this.#db);
+    const { rows } = await sql<{ name: string }>`
+      SELECT s.relname AS name FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
+      WHERE s.n_dead_tup > 1000 + 0.2 * greatest(c.reltuples, 0) ORDER BY s.n_dead_tup DESC LIMIT 1`.execute(
+      this.#db,
+    );
+    if (rows[0] === undefined) return false;
+    await sql`VACUUM (ANALYZE) ${sql.table(rows[0].name)}`.execute(this.#db);
+    return true;
+  }
+
   async #exists(query: Sql): Promise<boolean> {
     const { rows } = await sql<{ found: boolean }>`SELECT EXISTS (${query}) AS found`.execute(this.#db);
     return rows[0]!.found;

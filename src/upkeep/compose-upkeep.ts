@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Metrics } from "../metrics.ts";
 import { sessionSettings } from "../organization/settings/session-settings.ts";
 import type { Change } from "../storage/aggregate.ts";
+import type { OpenDatabase } from "../storage/database.ts";
 import type { EventRepository } from "../storage/event-repository.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { UpkeepStores } from "../storage/upkeep-stores.ts";
@@ -12,6 +13,7 @@ import { LEFTOVER_DAYS, leftoverRemover, sessionRemover } from "./remove.ts";
 import { sweeper } from "./sweep.ts";
 import { UpkeepWorker } from "./upkeep-worker.ts";
 import { userEndingsWriter } from "./user-endings.ts";
+import { vacuumer } from "./vacuum.ts";
 import type { EndingDependencies } from "./write-down.ts";
 
 const SECOND = 1_000;
@@ -32,12 +34,14 @@ export function composeUpkeep({
   events,
   organizations,
   stores,
+  engine,
   logger,
   metrics,
 }: {
   events: EventRepository;
   organizations: OrganizationRepository;
   stores: UpkeepStores;
+  engine: OpenDatabase["engine"];
   logger: Logger;
   metrics: Metrics;
 }): Upkeep {
@@ -97,6 +101,7 @@ export function composeUpkeep({
         everyMs: MINUTE,
         run: leftoverRemover("idp_intents", { ...stores, days: leftoverAfter }),
       },
+      ...(engine === "pglite" ? [{ name: "vacuum", everyMs: MINUTE, run: vacuumer(upkeep) }] : []),
     ],
     { logger },
   );

@@ -32,7 +32,8 @@ describe("help", () => {
 
   test("the overview names every command", () => {
     const { stdout } = gatehouse(["--help"]);
-    for (const name of ["serve", "migrate", "projections", "config"]) expect(stdout).toContain(`  ${name} `);
+    for (const name of ["serve", "migrate", "maintenance", "projections", "config"])
+      expect(stdout).toContain(`  ${name} `);
   });
 
   test("help answers even where the rest of the line is wrong", () => {

@@ -97,9 +97,10 @@ export async function serveGatehouse(environment: Record<string, string>): Promi
 export async function runGatehouse(
   args: string[],
   environment: Record<string, string>,
+  withinMs = 40_000,
 ): Promise<Exit & { stdout: string; stderr: string }> {
   const gatehouse = spawnGatehouse(args, environment);
-  const exit = await within(args.join(" "), 40_000, gatehouse.exit);
+  const exit = await within(args.join(" "), withinMs, gatehouse.exit);
   return {
     ...exit,
     stdout: gatehouse.stdout(),

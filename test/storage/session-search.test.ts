@@ -195,6 +195,7 @@ describe.each(engines)("any search of any sessions on %s", (engine) => {
       events: house.events,
       organizations: house.organizations,
       stores: upkeepStores(house.db),
+      engine,
       logger: pino({ level: "silent" }),
       metrics: new Metrics(),
     });

@@ -267,6 +267,25 @@ describe.each(engines)("retention on %s", (engine) => {
   });
 });
 
+describe("retention on the embedded database", () => {
+  it("gives space back, so that it does not grow with what comes and goes", { timeout: 60_000 }, async () => {
+    const background = await openBackground("pglite");
+    const sizes: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      const ids = await addSessions(background, 1_500);
+      await sql`UPDATE sessions SET status = 'terminated', ended_at = now() - interval '91 days'
+        WHERE id = ANY(${ids}::text[])`.execute(background.db);
+      const done = await background.run();
+      expect(done).toMatchObject({ "remove sessions": 1_500 });
+      const { rows } = await sql<{ size: number }>`
+        SELECT pg_relation_size('sessions') + pg_relation_size('events') AS size`.execute(background.db);
+      sizes.push(Number(rows[0]!.size));
+    }
+    expect(sizes.at(-1)).toBeLessThan(1.5 * sizes[1]!);
+    await background.close();
+  });
+});
+
 describe("retention on a large postgres", () => {
   it("folds later what somebody else had locked, although it has passed by", async () => {
     const background = await openBackground("postgres");
@@ -299,6 +318,7 @@ describe("retention on a large postgres", () => {
       events,
       organizations: new OrganizationRepository(db),
       stores: upkeepStores(db),
+      engine: "postgres",
       logger: pino({ level: "silent" }),
       metrics: new Metrics(),
     });
