@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { full, long, type Plan, short } from "./plan.ts";
 
-export const benchmarks = ["endpoints", "append", "passwords"] as const;
+export const benchmarks = ["endpoints", "append", "passwords", "endings"] as const;
 export type Benchmark = (typeof benchmarks)[number];
 
 export type CommandLine = { help: boolean; chosen: readonly Benchmark[]; plan: Plan };
@@ -18,11 +18,15 @@ Benchmarks, all by default (about five minutes):
               a plain pg loop (without pgbench on this machine, by the loop alone)
   passwords   the latency of GetSession while 32 people sign in with their passwords, beside its
               latency while nobody does
+  endings     one EndSessions over a million sessions in use on two nodes, one of which is killed:
+              that nobody is let in after the answer, and what it costs those it does not reach
 
 One by its name runs longer and swings less.
 
 Options:
   --short     a minute at most: shows that everything runs, the figures are coarse
+  --sessions <count>
+              of endings: another number than a million, or with --short than 20,000
   --help      this text
 
 Everything it starts listens on 127.0.0.1, keeps its files in the temporary directory and is gone at
@@ -34,7 +38,11 @@ The figures go to standard output and to bench/results/latest.md and latest.json
 export function parseCommandLine(args: string[]): CommandLine {
   const { values, positionals } = parseArgs({
     args,
-    options: { short: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+    options: {
+      short: { type: "boolean" },
+      sessions: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
     allowPositionals: true,
   });
   const unknown = positionals.find((name) => !benchmarks.includes(name as Benchmark));
@@ -43,5 +51,16 @@ export function parseCommandLine(args: string[]): CommandLine {
   }
   const chosen = positionals.length === 0 ? benchmarks : (positionals as Benchmark[]);
   const plan = values.short ? short : chosen.length === 1 ? long : full;
-  return { help: values.help ?? false, chosen, plan };
+  return { help: values.help ?? false, chosen, plan: sized(plan, values.sessions) };
+}
+
+const LEAST_SESSIONS = 1_000;
+
+function sized(plan: Plan, text: string | undefined): Plan {
+  if (text === undefined) return plan;
+  const sessions = Number(text);
+  if (!Number.isSafeInteger(sessions) || sessions < LEAST_SESSIONS) {
+    throw new Error(`"${text}" is no number of sessions; give ${LEAST_SESSIONS} at least`);
+  }
+  return { ...plan, endings: { ...plan.endings, sessions } };
 }

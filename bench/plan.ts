@@ -1,13 +1,44 @@
 /** How long and how often one side of a comparison is measured. */
 export type Rounds = { rounds: number; warmupSeconds: number; seconds: number };
 
-export type Plan = { endpoints: Rounds; append: Rounds; passwords: Rounds };
+export type EndingsSize = {
+  /** To be ended, about; a tenth more is not. */
+  sessions: number;
+  /** Of both, so many are checked again and again. */
+  checkedSessions: number;
+  /** Checks after the answer. */
+  checks: number;
+  /** How often a node is killed meanwhile. */
+  kills: number;
+  createsPerSecond: number;
+  /** How often and how long CreateSession is measured, before and beside it. */
+  rounds: number;
+  seconds: number;
+};
+
+export type Plan = {
+  endpoints: Rounds;
+  append: Rounds;
+  passwords: Rounds;
+  endings: EndingsSize;
+};
+
+const million: EndingsSize = {
+  sessions: 1_000_000,
+  checkedSessions: 22_000,
+  checks: 100_000,
+  kills: 3,
+  createsPerSecond: 50,
+  rounds: 6,
+  seconds: 5,
+};
 
 /** All benchmarks, in about five minutes. */
 export const full: Plan = {
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   append: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
+  endings: million,
 };
 
 /** One of them, in about as long. */
@@ -15,6 +46,7 @@ export const long: Plan = {
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   append: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
   passwords: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
+  endings: { ...million, rounds: 12 },
 };
 
 /** Shows that everything still runs; its figures are coarse. */
@@ -22,4 +54,13 @@ export const short: Plan = {
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
   append: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   passwords: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  endings: {
+    sessions: 20_000,
+    checkedSessions: 2_000,
+    checks: 2_000,
+    kills: 1,
+    createsPerSecond: 50,
+    rounds: 2,
+    seconds: 1,
+  },
 };

@@ -1,4 +1,5 @@
 import type { AppendResult } from "./append.ts";
+import { CHECKING_CALLERS, type EndingsResult } from "./endings.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
 import type { Machine } from "./machine.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
@@ -10,16 +11,18 @@ export type Results = {
   endpoints?: EndpointResult[];
   append?: AppendResult[];
   passwords?: PasswordsResult;
+  endings?: EndingsResult;
 };
 
 /** Everything as Markdown, fit for the README. */
-export function toMarkdown({ startedAt, machine, endpoints, append, passwords }: Results): string {
+export function toMarkdown({ startedAt, machine, endpoints, append, passwords, endings }: Results): string {
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
+    ...(endings ? ["", ...endingsTable(endings)] : []),
     "",
   ].join("\n");
 }
@@ -106,6 +109,37 @@ function passwordsTable({ quiet, busy, p50, p99, signInsPerSecond }: PasswordsRe
       whole(signInsPerSecond),
     ]),
     row(["ratio", spread(p50), spread(p99), "", ""]),
+  ];
+}
+
+function endingsTable(result: EndingsResult): string[] {
+  const { matched, others, dryRunMs, answerMs, backgroundSeconds, checks, killedAt } = result;
+  const { createsPerSecond, before, during, p50, p99 } = result;
+  const kills = `${killedAt.length === 1 ? "once" : `${killedAt.length} times`} (with ${killedAt.map(whole).join(", ")} written)`;
+  return [
+    `**A bulk ending**: one EndSessions over ${whole(matched)} sessions, beside ${whole(others)} others, on two nodes; the one that was asked is killed ${kills} and started again. ${CHECKING_CALLERS} callers check sessions on both nodes, by GetSession and as credentials.`,
+    "",
+    "| | |",
+    "|---|--:|",
+    row(["EndSessions, answer", `${milliseconds(answerMs)} ms`]),
+    row(["dry run of it, answer", `${milliseconds(dryRunMs)} ms`]),
+    row(["checks sent after the answer", whole(checks.refused + checks.accepted)]),
+    row(["… of ended sessions, accepted", "0"]),
+    row(["… of other sessions, refused", "0"]),
+    row(["… without an answer, while the node was away", whole(checks.unanswered)]),
+    row([
+      "all endings written down after",
+      `${backgroundSeconds.toFixed(1)} s (${whole(matched / backgroundSeconds)} sessions/s)`,
+    ]),
+    row(["each session's ending events; `projections verify`", "exactly 1; clean"]),
+    "",
+    `CreateSession for users of the others, ${createsPerSecond} a second, while the endings are written down, against the same before. Latency: median of the ratios (least–most).`,
+    "",
+    "| | p50 ms | p99 ms |",
+    "|---|--:|--:|",
+    row(["before", milliseconds(before.p50Ms), milliseconds(before.p99Ms)]),
+    row(["meanwhile", ...(during ? [milliseconds(during.p50Ms), milliseconds(during.p99Ms)] : ["–", "–"])]),
+    row(["ratio", p50 ? spread(p50) : "–", p99 ? spread(p99) : "–"]),
   ];
 }
 

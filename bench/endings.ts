@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import pg from "pg";
+import {
+  type Operation,
+  OperationStatus,
+  SessionControlService,
+} from "../src/gen/gatehouse/session/v1/session_control_service_pb.js";
+import { type Api, openApi } from "./api.ts";
+import { type Child, startChild } from "./child.ts";
+import { expectEqual, expectVerified } from "./claims.ts";
+import type { EndingsChecker, Judgement } from "./endings-checker.ts";
+import { countEndings, fillForEndings } from "./endings-database.ts";
+import { monotonicMs } from "./monotonic.ts";
+import type { EndingsSize } from "./plan.ts";
+import type { Node, Stage } from "./stage.ts";
+import { median, type Round, type Spread, spreadOf, summarize } from "./statistics.ts";
+import type { SteadyCreator } from "./steady-creator.ts";
+
+/** One EndSessions over very many sessions, on two nodes of which one is killed meanwhile. */
+export type EndingsResult = {
+  matched: number;
+  others: number;
+  dryRunMs: number;
+  answerMs: number;
+  /** From the ending until the last session's event, by the database's clock. */
+  backgroundSeconds: number;
+  checks: Pick<Judgement, "refused" | "accepted" | "unanswered">;
+  /** How many endings were written down when node A was killed, each time. */
+  killedAt: number[];
+  createsPerSecond: number;
+  /** CreateSession beside it; undefined if it was over too soon for a round. */
+  before: Round;
+  during: Round | undefined;
+  /** Latency during to before. */
+  p50: Spread | undefined;
+  p99: Spread | undefined;
+};
+
+/** Checks on their way at any moment. */
+export const CHECKING_CALLERS = 50;
+const CHECKERS = 2;
+/** Whoever takes longer is taken for stuck. */
+const DEADLINE_MS = 3_600_000;
+const POLL_MS = 100;
+
+const { endSessions, getOperation } = SessionControlService.method;
+
+/**
+ * Ends all sessions of an organization while they are in use on two nodes, and kills the node that was asked while the
+ * endings are written down.
+ * @throws Error if a check after the answer came out wrong, or what is written in the end is not what was promised
+ */
+export async function measureEndings(
+  stage: Child<Stage>,
+  size: EndingsSize,
+  onProgress: (step: string) => void,
+): Promise<EndingsResult> {
+  await using undo = new AsyncDisposableStack();
+  const databaseUrl = await stage.call("createDatabase", "endings");
+  const nodeA = await stage.call("startGatehouse", { databaseUrl });
+  onProgress(`endings: filling the tables for ${size.sessions} sessions to end`);
+  const { organizationId, bystanderIds, outsider, checked } = await fillForEndings(databaseUrl, nodeA, size);
+  const nodeB = await stage.call("startGatehouse", { databaseUrl });
+  const [a, b] = [openApi(nodeA), openApi(nodeB)];
+  undo.defer(() => [a, b].forEach((api) => void api.close()));
+  const database = new pg.Client({ connectionString: databaseUrl });
+  await database.connect();
+  undo.defer(() => database.end());
+
+  const creator = undo.use(startChild<SteadyCreator>("steady-creator.ts"));
+  const createFor = (seconds: number) =>
+    creator.call("run", { ...nodeB, userIds: bystanderIds, perSecond: size.createsPerSecond, seconds });
+  onProgress("endings: CreateSession before");
+  await createFor(1);
+  const before: Round[] = [];
+  while (before.length < size.rounds) before.push(await createFor(size.seconds));
+
+  onProgress("endings: dry run");
+  const filter = { organizationIds: [organizationId] };
+  const dryRunAt = monotonicMs();
+  const matched = Number((await a.call(endSessions, { filter, dryRun: true })).matched);
+  const dryRunMs = monotonicMs() - dryRunAt;
+  const found = await countEndings(database, organizationId);
+  expectEqual("what the dry run counted", matched, found.active);
+
+  const checks = await startChecks(undo, {
+    origins: [nodeA.origin, nodeB.origin],
+    outsider,
+    sessions: checked,
+  });
+  onProgress("endings: checks, and then the end");
+  await checks.answers(size.checks / 10);
+  const begunAt = monotonicMs();
+  const { operation } = await a.call(endSessions, { filter });
+  const answeredAt = monotonicMs();
+  await checks.ended({ begunAt, answeredAt });
+  const progress = () => operationOf(b, operation!.id);
+
+  const killedAt: number[] = [];
+  let victim: Node = nodeA;
+  for (let kill = 1; kill <= size.kills; kill++) {
+    onProgress(`endings: checks, and node A killed, ${kill} of ${size.kills}`);
+    await checks.answers(size.checks / 2 / size.kills);
+    killedAt.push(Number((await progress()).ended));
+    await stage.call("killGatehouse", victim.pid);
+    victim = await stage.call("startGatehouse", { databaseUrl, port: Number(new URL(victim.origin).port) });
+  }
+  onProgress("endings: checks");
+  // Those on their way at the answer do not count.
+  await checks.answers(size.checks / 2 + 2 * CHECKING_CALLERS);
+  const { refused, accepted, unanswered } = await checks.judged();
+
+  const during: Round[] = [];
+  let state = await progress();
+  while (state.status === OperationStatus.RUNNING && during.length < size.rounds) {
+    onProgress(`endings: CreateSession beside it, ${state.ended} of ${matched} written down`);
+    const round = await createFor(size.seconds);
+    state = await progress();
+    if (state.status === OperationStatus.RUNNING) during.push(round);
+  }
+  for (let shown = 0; state.status === OperationStatus.RUNNING; ) {
+    if (monotonicMs() - answeredAt > DEADLINE_MS) throw new Error("the bulk ending does not come to its end");
+    const tenths = Math.floor((Number(state.ended) * 10) / matched);
+    if (tenths > shown) onProgress(`endings: ${state.ended} of ${matched} written down`);
+    shown = tenths;
+    await sleep(POLL_MS);
+    state = await progress();
+  }
+
+  onProgress("endings: what is written, and what was promised");
+  const written = await countEndings(database, organizationId, state.id);
+  expectEqual("sessions ended, says the operation", Number(state.ended), matched);
+  expectEqual("sessions still active", written.active, 0);
+  expectEqual("sessions with one ending event, the operation's", written.byOperation, matched);
+  expectEqual("sessions that keep the end they had", written.ended - written.byOperation, found.ended);
+  expectEqual("sessions of others with an ending event", written.othersEnded, 0);
+  expectEqual("ending events", written.events, matched + found.ended);
+  onProgress("endings: verifying");
+  await expectVerified(stage, databaseUrl);
+
+  const compared = (figure: (round: Round) => number) =>
+    spreadOf(during.map((round) => figure(round) / median(before.map(figure))));
+  const isMeasured = during.length > 0;
+  return {
+    matched,
+    others: found.others,
+    dryRunMs,
+    answerMs: answeredAt - begunAt,
+    backgroundSeconds:
+      (timestampMs(state.doneAt as Timestamp) - timestampMs(state.startedAt as Timestamp)) / 1_000,
+    checks: { refused, accepted, unanswered },
+    killedAt,
+    createsPerSecond: size.createsPerSecond,
+    before: summarize(before),
+    during: isMeasured ? summarize(during) : undefined,
+    p50: isMeasured ? compared(({ p50Ms }) => p50Ms) : undefined,
+    p99: isMeasured ? compared(({ p99Ms }) => p99Ms) : undefined,
+  };
+}
+
+async function operationOf(api: Api, operationId: string): Promise<Operation> {
+  return (await api.call(getOperation, { operationId })).operation!;
+}
+
+/** The checkers as one. Counts are of all of them together. */
+async function startChecks(
+  undo: AsyncDisposableStack,
+  order: Omit<Parameters<EndingsChecker["start"]>[0], "callers">,
+) {
+  const checkers = Array.from({ length: CHECKERS }, () =>
+    undo.use(startChild<EndingsChecker>("endings-checker.ts")),
+  );
+  const all = <T>(ask: (checker: Child<EndingsChecker>) => Promise<T>) => Promise.all(checkers.map(ask));
+  await all((checker) => checker.call("start", { ...order, callers: CHECKING_CALLERS / CHECKERS }));
+  return {
+    answers: (count: number) => all((checker) => checker.call("answers", Math.ceil(count / CHECKERS))),
+    ended: (times: Parameters<EndingsChecker["ended"]>[0]) => all((checker) => checker.call("ended", times)),
+    /** @throws Error if any came out wrong */
+    async judged(): Promise<Judgement> {
+      const judgements = await all((checker) => checker.call("stop", undefined));
+      const sum = (figure: (judgement: Judgement) => number) =>
+        judgements.reduce((total, each) => total + figure(each), 0);
+      const examples = judgements.flatMap((each) => each.examples);
+      const wrong = sum((each) => each.wrong);
+      if (wrong > 0) throw new Error(`${wrong} checks came out wrong:\n  ${examples.join("\n  ")}`);
+      const [refused, accepted] = [sum((each) => each.refused), sum((each) => each.accepted)];
+      return { refused, accepted, unanswered: sum((each) => each.unanswered), wrong, examples };
+    },
+  };
+}
