@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { full, long, type Plan, short } from "./plan.ts";
 
-export const benchmarks = ["endpoints", "append", "passwords", "endings"] as const;
+export const benchmarks = ["endpoints", "append", "passwords", "list", "endings"] as const;
 export type Benchmark = (typeof benchmarks)[number];
 
 export type CommandLine = { help: boolean; chosen: readonly Benchmark[]; plan: Plan };
@@ -18,6 +18,8 @@ Benchmarks, all by default (about five minutes):
               a plain pg loop (without pgbench on this machine, by the loop alone)
   passwords   the latency of GetSession while 32 people sign in with their passwords, beside its
               latency while nobody does
+  list        pages of SearchSessions and ListSessions over a million sessions, beside reading the same
+              sessions by their ids
   endings     one EndSessions over a million sessions in use on two nodes, one of which is killed:
               that nobody is let in after the answer, and what it costs those it does not reach
 
@@ -26,7 +28,7 @@ One by its name runs longer and swings less.
 Options:
   --short     a minute at most: shows that everything runs, the figures are coarse
   --sessions <count>
-              of endings: another number than a million, or with --short than 20,000
+              of list and endings: another number than a million, or with --short than 20,000
   --help      this text
 
 Everything it starts listens on 127.0.0.1, keeps its files in the temporary directory and is gone at
@@ -62,5 +64,5 @@ function sized(plan: Plan, text: string | undefined): Plan {
   if (!Number.isSafeInteger(sessions) || sessions < LEAST_SESSIONS) {
     throw new Error(`"${text}" is no number of sessions; give ${LEAST_SESSIONS} at least`);
   }
-  return { ...plan, endings: { ...plan.endings, sessions } };
+  return { ...plan, list: { ...plan.list, sessions }, endings: { ...plan.endings, sessions } };
 }

@@ -5,6 +5,7 @@ import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { measureEndings } from "./endings.ts";
 import { measureEndpoints } from "./endpoints.ts";
+import { measureList } from "./list.ts";
 import { describeMachine } from "./machine.ts";
 import { measurePasswords } from "./passwords.ts";
 import { type Results, toMarkdown } from "./report.ts";
@@ -60,6 +61,7 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
   if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
   if (chosen.includes("passwords"))
     results.passwords = await measurePasswords(stage, plan.passwords, onProgress);
+  if (chosen.includes("list")) results.list = await measureList(stage, plan.list, onProgress);
   if (chosen.includes("endings")) results.endings = await measureEndings(stage, plan.endings, onProgress);
   return results;
 }

@@ -1,6 +1,8 @@
 /** How long and how often one side of a comparison is measured. */
 export type Rounds = { rounds: number; warmupSeconds: number; seconds: number };
 
+export type ListSize = Rounds & { sessions: number };
+
 export type EndingsSize = {
   /** To be ended, about; a tenth more is not. */
   sessions: number;
@@ -20,6 +22,7 @@ export type Plan = {
   endpoints: Rounds;
   append: Rounds;
   passwords: Rounds;
+  list: ListSize;
   endings: EndingsSize;
 };
 
@@ -38,6 +41,7 @@ export const full: Plan = {
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   append: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
+  list: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   endings: million,
 };
 
@@ -46,6 +50,7 @@ export const long: Plan = {
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   append: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
   passwords: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
+  list: { sessions: 1_000_000, rounds: 9, warmupSeconds: 0.25, seconds: 1 },
   endings: { ...million, rounds: 12 },
 };
 
@@ -54,6 +59,7 @@ export const short: Plan = {
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
   append: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   passwords: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  list: { sessions: 20_000, rounds: 1, warmupSeconds: 0.05, seconds: 0.1 },
   endings: {
     sessions: 20_000,
     checkedSessions: 2_000,

@@ -1,6 +1,7 @@
 import type { AppendResult } from "./append.ts";
 import { CHECKING_CALLERS, type EndingsResult } from "./endings.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
+import type { ListResult } from "./list.ts";
 import type { Machine } from "./machine.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
 import type { Round, Spread } from "./statistics.ts";
@@ -11,17 +12,27 @@ export type Results = {
   endpoints?: EndpointResult[];
   append?: AppendResult[];
   passwords?: PasswordsResult;
+  list?: ListResult;
   endings?: EndingsResult;
 };
 
 /** Everything as Markdown, fit for the README. */
-export function toMarkdown({ startedAt, machine, endpoints, append, passwords, endings }: Results): string {
+export function toMarkdown({
+  startedAt,
+  machine,
+  endpoints,
+  append,
+  passwords,
+  list,
+  endings,
+}: Results): string {
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
+    ...(list ? ["", ...listTable(list)] : []),
     ...(endings ? ["", ...endingsTable(endings)] : []),
     "",
   ].join("\n");
@@ -109,6 +120,31 @@ function passwordsTable({ quiet, busy, p50, p99, signInsPerSecond }: PasswordsRe
       whole(signInsPerSecond),
     ]),
     row(["ratio", spread(p50), spread(p99), "", ""]),
+  ];
+}
+
+function listTable({ sessions, pointMs, oneMs, pages }: ListResult): string[] {
+  const table = (title: string, isCounted: boolean) => [
+    "",
+    `| ${title} | rows | ratio | p50 ms | p99 ms | floor: p50 ms |`,
+    "|---|--:|--:|--:|--:|--:|",
+    ...pages
+      .filter((page) => page.isCounted === isCounted)
+      .map(({ what, rows, ratio, p50Ms, p99Ms, floorMs }) =>
+        row([
+          what,
+          whole(rows),
+          spread(ratio),
+          milliseconds(p50Ms),
+          milliseconds(p99Ms),
+          milliseconds(floorMs),
+        ]),
+      ),
+  ];
+  return [
+    `**Lists**, over ${whole(sessions)} sessions, one caller. Floor: the same sessions by their ids through SearchSessions. Ratio of the latencies: median (least–most). GetSession takes ${milliseconds(pointMs)} ms, SearchSessions of that one id ${milliseconds(oneMs)} ms.`,
+    ...table("page", false),
+    ...table("page with an exact total, whose cost grows with it", true),
   ];
 }
 
