@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import pg from "pg";
 import {
   type Operation,
   OperationStatus,
@@ -10,6 +9,7 @@ import {
 import { type Api, openApi } from "./api.ts";
 import { type Child, startChild } from "./child.ts";
 import { expectEqual, expectVerified } from "./claims.ts";
+import { openClient } from "./database-client.ts";
 import type { EndingsChecker, Judgement } from "./endings-checker.ts";
 import { countEndings, fillForEndings } from "./endings-database.ts";
 import { monotonicMs } from "./monotonic.ts";
@@ -41,8 +41,8 @@ export type EndingsResult = {
 /** Checks on their way at any moment. */
 export const CHECKING_CALLERS = 50;
 const CHECKERS = 2;
-/** Whoever takes longer is taken for stuck. */
-const DEADLINE_MS = 3_600_000;
+/** A bulk ending that has not moved on for so long never will. */
+const PATIENCE_MS = 120_000;
 const POLL_MS = 100;
 
 const { endSessions, getOperation } = SessionControlService.method;
@@ -65,9 +65,7 @@ export async function measureEndings(
   const nodeB = await stage.call("startGatehouse", { databaseUrl });
   const [a, b] = [openApi(nodeA), openApi(nodeB)];
   undo.defer(() => [a, b].forEach((api) => void api.close()));
-  const database = new pg.Client({ connectionString: databaseUrl });
-  await database.connect();
-  undo.defer(() => database.end());
+  const database = undo.use(await openClient(databaseUrl));
 
   const creator = undo.use(startChild<SteadyCreator>("steady-creator.ts"));
   const createFor = (seconds: number) =>
@@ -120,13 +118,15 @@ export async function measureEndings(
     state = await progress();
     if (state.status === OperationStatus.RUNNING) during.push(round);
   }
-  for (let shown = 0; state.status === OperationStatus.RUNNING; ) {
-    if (monotonicMs() - answeredAt > DEADLINE_MS) throw new Error("the bulk ending does not come to its end");
+  for (let shown = 0, movedAt = monotonicMs(); state.status === OperationStatus.RUNNING; ) {
+    await sleep(POLL_MS);
+    const before = state.ended;
+    state = await progress();
+    if (state.ended > before) movedAt = monotonicMs();
+    if (monotonicMs() - movedAt > PATIENCE_MS) throw new Error("the bulk ending does not come to its end");
     const tenths = Math.floor((Number(state.ended) * 10) / matched);
     if (tenths > shown) onProgress(`endings: ${state.ended} of ${matched} written down`);
     shown = tenths;
-    await sleep(POLL_MS);
-    state = await progress();
   }
 
   onProgress("endings: what is written, and what was promised");

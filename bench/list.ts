@@ -1,9 +1,9 @@
-import pg from "pg";
 import { SessionControlService } from "../src/gen/gatehouse/session/v1/session_control_service_pb.js";
 import { SessionService } from "../src/gen/zitadel/session/v2/session_service_pb.js";
 import { type Api, encodeApiCall, openApi } from "./api.ts";
 import { type Child, startChild } from "./child.ts";
 import { expectEqual, expectVerified } from "./claims.ts";
+import { openClient } from "./database-client.ts";
 import { fillForList } from "./list-database.ts";
 import { listPages } from "./list-pages.ts";
 import type { Pair, PairedCalls, PairedRound } from "./paired-calls.ts";
@@ -92,18 +92,13 @@ async function countInView(
   databaseUrl: string,
   busyUserId: string,
 ): Promise<{ all: number; busyUser: number }> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ all: string; busyUser: string }>(
-      `SELECT count(*) AS all, count(*) FILTER (WHERE user_id = $1) AS "busyUser"
-       FROM sessions WHERE status IN ('active', 'expired')`,
-      [busyUserId],
-    );
-    return { all: Number(rows[0]!.all), busyUser: Number(rows[0]!.busyUser) };
-  } finally {
-    await client.end();
-  }
+  await using client = await openClient(databaseUrl);
+  const { rows } = await client.query<{ all: string; busyUser: string }>(
+    `SELECT count(*) AS all, count(*) FILTER (WHERE user_id = $1) AS "busyUser"
+     FROM sessions WHERE status IN ('active', 'expired')`,
+    [busyUserId],
+  );
+  return { all: Number(rows[0]!.all), busyUser: Number(rows[0]!.busyUser) };
 }
 
 const WALK_LIMIT = 1_000;

@@ -9,6 +9,7 @@ import { measureList } from "./list.ts";
 import { describeMachine } from "./machine.ts";
 import { measurePasswords } from "./passwords.ts";
 import { type Results, toMarkdown } from "./report.ts";
+import { measureRetention } from "./retention.ts";
 import type { Stage } from "./stage.ts";
 
 const resultsDirectory = fileURLToPath(new URL("results/", import.meta.url));
@@ -63,6 +64,8 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
     results.passwords = await measurePasswords(stage, plan.passwords, onProgress);
   if (chosen.includes("list")) results.list = await measureList(stage, plan.list, onProgress);
   if (chosen.includes("endings")) results.endings = await measureEndings(stage, plan.endings, onProgress);
+  if (chosen.includes("retention"))
+    results.retention = await measureRetention(stage, plan.retention, onProgress);
   return results;
 }
 

@@ -18,12 +18,20 @@ export type EndingsSize = {
   seconds: number;
 };
 
+export type RetentionSize = {
+  days: number;
+  sessionsADay: number;
+  foldAfterDays: number;
+  removeAfterDays: number;
+};
+
 export type Plan = {
   endpoints: Rounds;
   append: Rounds;
   passwords: Rounds;
   list: ListSize;
   endings: EndingsSize;
+  retention: RetentionSize;
 };
 
 const million: EndingsSize = {
@@ -36,22 +44,26 @@ const million: EndingsSize = {
   seconds: 5,
 };
 
-/** All benchmarks, in about five minutes. */
+const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, removeAfterDays: 7 };
+
+/** All benchmarks, in about an hour. */
 export const full: Plan = {
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   append: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   list: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   endings: million,
+  retention: month,
 };
 
-/** One of them, in about as long. */
+/** One of them, more thoroughly. */
 export const long: Plan = {
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   append: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
   passwords: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
   list: { sessions: 1_000_000, rounds: 9, warmupSeconds: 0.25, seconds: 1 },
   endings: { ...million, rounds: 12 },
+  retention: month,
 };
 
 /** Shows that everything still runs; its figures are coarse. */
@@ -59,9 +71,9 @@ export const short: Plan = {
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
   append: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   passwords: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
-  list: { sessions: 20_000, rounds: 1, warmupSeconds: 0.05, seconds: 0.1 },
+  list: { sessions: 10_000, rounds: 1, warmupSeconds: 0.05, seconds: 0.1 },
   endings: {
-    sessions: 20_000,
+    sessions: 10_000,
     checkedSessions: 2_000,
     checks: 2_000,
     kills: 1,
@@ -69,4 +81,5 @@ export const short: Plan = {
     rounds: 2,
     seconds: 1,
   },
+  retention: { days: 8, sessionsADay: 300, foldAfterDays: 1, removeAfterDays: 2 },
 };

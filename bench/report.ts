@@ -4,6 +4,7 @@ import { CALLERS, type EndpointResult } from "./endpoints.ts";
 import type { ListResult } from "./list.ts";
 import type { Machine } from "./machine.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
+import { bytesOf, COMPARED_DAYS, type Cost, type RetentionResult, summarizeCosts } from "./retention.ts";
 import type { Round, Spread } from "./statistics.ts";
 
 export type Results = {
@@ -14,6 +15,7 @@ export type Results = {
   passwords?: PasswordsResult;
   list?: ListResult;
   endings?: EndingsResult;
+  retention?: RetentionResult;
 };
 
 /** Everything as Markdown, fit for the README. */
@@ -25,6 +27,7 @@ export function toMarkdown({
   passwords,
   list,
   endings,
+  retention,
 }: Results): string {
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
@@ -34,6 +37,7 @@ export function toMarkdown({
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
     ...(list ? ["", ...listTable(list)] : []),
     ...(endings ? ["", ...endingsTable(endings)] : []),
+    ...(retention ? ["", ...retentionTable(retention)] : []),
     "",
   ].join("\n");
 }
@@ -179,6 +183,46 @@ function endingsTable(result: EndingsResult): string[] {
   ];
 }
 
+function retentionTable(result: RetentionResult): string[] {
+  const { days, sessionsADay, foldAfterDays, removeAfterDays, plateau, p50, cpu } = result;
+  const middle = Math.floor(days.length / 2);
+  const cost = ({ cpuMicroseconds, p50Ms }: Cost) => [
+    cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
+    milliseconds(p50Ms),
+  ];
+  const shown = [1 / 3, 1 / 2, 2 / 3, 1].map((share) => Math.round(days.length * share));
+  return [
+    `**A steady load**, ${whole(sessionsADay)} sessions a day, of which half are ended and half expire; folded ${foldAfterDays} days after their end and removed after ${removeAfterDays}. The database's clock is moved on, its rows are not touched.`,
+    "",
+    "| end of day | sessions | events | sessions: table MiB | indexes MiB | events: table MiB | indexes MiB | all MiB | maintenance s |",
+    "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...shown.map((day) => {
+      const { sessions, events, maintenanceMs } = days[day - 1]!;
+      const bytes = [sessions.tableBytes, sessions.indexBytes, events.tableBytes, events.indexBytes];
+      return row([
+        String(day),
+        whole(sessions.rows),
+        whole(events.rows),
+        ...[...bytes, bytesOf({ sessions, events })].map(mebibytes),
+        (maintenanceMs / 1_000).toFixed(1),
+      ]);
+    }),
+    "",
+    `Size at the end of day ${days.length}, to day ${middle}: **${plateau.toFixed(2)}**. CreateSession in the last days, to the first, each beside a server with empty tables: median (least–most).`,
+    "",
+    "| | CPU µs | p50 ms | empty tables: CPU µs | p50 ms |",
+    "|---|--:|--:|--:|--:|",
+    ...(["first", "last"] as const).map((which) => {
+      const some = which === "first" ? days.slice(0, COMPARED_DAYS) : days.slice(-COMPARED_DAYS);
+      const of = (side: "creates" | "onEmptyTables") => cost(summarizeCosts(some.map((day) => day[side])));
+      return row([`${which} ${COMPARED_DAYS} days`, ...of("creates"), ...of("onEmptyTables")]);
+    }),
+    row(["ratio", cpu ? spread(cpu) : "–", spread(p50), "", ""]),
+    "",
+    "CPU: processor time of the server and of all of PostgreSQL for one CreateSession.",
+  ];
+}
+
 const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
   whole(perSecond),
   milliseconds(p50Ms),
@@ -187,6 +231,7 @@ const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
 
 const row = (cells: string[]): string => `| ${cells.join(" | ")} |`;
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
 const spread = ({ median, least, most }: Spread): string =>
   `**${median.toFixed(2)}** (${least.toFixed(2)}–${most.toFixed(2)})`;

@@ -1,4 +1,5 @@
-import pg from "pg";
+import type pg from "pg";
+import { openClient } from "./database-client.ts";
 
 /** Sessions to be put into the tables past the server, rows and events, as if they had been made one by one. */
 export type SessionSeed = {
@@ -46,17 +47,12 @@ export const addressOf = (device: number): string =>
 
 /** Fills the tables of a migrated database, with fresh statistics and a clean visibility map at the end. */
 export async function seedSessions(url: string, seed: SessionSeed): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const indexes = await dropIndexes(client);
-    await insertSessions(client, seed);
-    for (const definition of indexes) await client.query(definition);
-    await insertEvents(url, seed.count);
-    await client.query("VACUUM (ANALYZE) sessions, events, users");
-  } finally {
-    await client.end();
-  }
+  await using client = await openClient(url);
+  const indexes = await dropIndexes(client);
+  await insertSessions(client, seed);
+  for (const definition of indexes) await client.query(definition);
+  await insertEvents(url, seed.count);
+  await client.query("VACUUM (ANALYZE) sessions, events, users");
 }
 
 /** All of the sessions' but the primary key: to fill them afterwards takes a third of the time. */
@@ -139,22 +135,17 @@ const LANES = 2;
 /** What the rows fold from. */
 async function insertEvents(url: string, count: number): Promise<void> {
   const lane = async (index: number) => {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    try {
-      await client.query(
-        `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
-         SELECT 'session', s.id, e.sequence, e.event_type, e.payload, coalesce(e.actor_id, s.creator_id), coalesce(e.at, s.created_at)
-         FROM sessions s CROSS JOIN LATERAL (
-           SELECT row_number() OVER () AS sequence, e.*
-           FROM (VALUES ${eventValues}) AS e(event_type, payload, actor_id, at) WHERE e.payload IS NOT NULL
-         ) e
-         WHERE s.id > $1 AND s.id <= $2`,
-        [seededId(Math.floor((count * index) / LANES)), seededId(Math.floor((count * (index + 1)) / LANES))],
-      );
-    } finally {
-      await client.end();
-    }
+    await using client = await openClient(url);
+    await client.query(
+      `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
+       SELECT 'session', s.id, e.sequence, e.event_type, e.payload, coalesce(e.actor_id, s.creator_id), coalesce(e.at, s.created_at)
+       FROM sessions s CROSS JOIN LATERAL (
+         SELECT row_number() OVER () AS sequence, e.*
+         FROM (VALUES ${eventValues}) AS e(event_type, payload, actor_id, at) WHERE e.payload IS NOT NULL
+       ) e
+       WHERE s.id > $1 AND s.id <= $2`,
+      [seededId(Math.floor((count * index) / LANES)), seededId(Math.floor((count * (index + 1)) / LANES))],
+    );
   };
   await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
 }
