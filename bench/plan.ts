@@ -81,5 +81,5 @@ export const short: Plan = {
     rounds: 2,
     seconds: 1,
   },
-  retention: { days: 8, sessionsADay: 300, foldAfterDays: 1, removeAfterDays: 2 },
+  retention: { days: 6, sessionsADay: 300, foldAfterDays: 1, removeAfterDays: 2 },
 };

@@ -4,7 +4,7 @@ import { CALLERS, type EndpointResult } from "./endpoints.ts";
 import type { ListResult } from "./list.ts";
 import type { Machine } from "./machine.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
-import { bytesOf, COMPARED_DAYS, type Cost, type RetentionResult, summarizeCosts } from "./retention.ts";
+import { bytesOf, type Cost, comparedDays, type RetentionResult, summarizeCosts } from "./retention.ts";
 import type { Round, Spread } from "./statistics.ts";
 
 export type Results = {
@@ -212,10 +212,9 @@ function retentionTable(result: RetentionResult): string[] {
     "",
     "| | CPU µs | p50 ms | empty tables: CPU µs | p50 ms |",
     "|---|--:|--:|--:|--:|",
-    ...(["first", "last"] as const).map((which) => {
-      const some = which === "first" ? days.slice(0, COMPARED_DAYS) : days.slice(-COMPARED_DAYS);
+    ...Object.entries(comparedDays(days)).map(([which, some]) => {
       const of = (side: "creates" | "onEmptyTables") => cost(summarizeCosts(some.map((day) => day[side])));
-      return row([`${which} ${COMPARED_DAYS} days`, ...of("creates"), ...of("onEmptyTables")]);
+      return row([`${which} ${some.length} days`, ...of("creates"), ...of("onEmptyTables")]);
     }),
     row(["ratio", cpu ? spread(cpu) : "–", spread(p50), "", ""]),
     "",

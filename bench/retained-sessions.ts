@@ -8,7 +8,7 @@ export type EndedSessions = { count: number; endedAt: Date };
 const DAY_MS = 86_400_000;
 const POLL_MS = 100;
 /** What the server's own background has in hand just then is done by then. */
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 120_000;
 
 /**
  * @param ended all there ever were

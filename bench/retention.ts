@@ -26,7 +26,11 @@ export type Day = TableSizes & { maintenanceMs: number; creates: Cost; onEmptyTa
 export type Cost = { cpuMicroseconds: number | undefined; p50Ms: number };
 
 /** Days at either end that are compared. */
-export const COMPARED_DAYS = 5;
+export function comparedDays(days: readonly Day[]): { first: Day[]; last: Day[] } {
+  const count = Math.min(5, Math.floor(days.length / 2));
+  return { first: days.slice(0, count), last: days.slice(-count) };
+}
+
 /** The two servers take so many turns a day. */
 const TURNS = 4;
 const HOUR_MS = 3_600_000;
@@ -127,12 +131,9 @@ export function summarizeCosts(costs: readonly Cost[]): Cost {
 }
 
 function lastToFirst(days: readonly Day[], figure: (cost: Cost) => number | undefined): Spread | undefined {
-  const ratios: number[] = [];
-  for (const { creates, onEmptyTables } of days) {
-    const [measured, limit] = [figure(creates), figure(onEmptyTables)];
-    if (measured === undefined || limit === undefined) return undefined;
-    ratios.push(measured / limit);
-  }
-  const first = median(ratios.slice(0, COMPARED_DAYS));
-  return spreadOf(ratios.slice(-COMPARED_DAYS).map((ratio) => ratio / first));
+  if (days.some(({ creates }) => figure(creates) === undefined)) return undefined;
+  const ratio = ({ creates, onEmptyTables }: Day) => figure(creates)! / figure(onEmptyTables)!;
+  const { first, last } = comparedDays(days);
+  const before = median(first.map(ratio));
+  return spreadOf(last.map((day) => ratio(day) / before));
 }
