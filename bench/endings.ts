@@ -10,8 +10,9 @@ import { type Api, openApi } from "./api.ts";
 import { type Child, startChild } from "./child.ts";
 import { expectEqual, expectVerified } from "./claims.ts";
 import { openClient } from "./database-client.ts";
-import type { EndingsChecker, Judgement } from "./endings-checker.ts";
-import { countEndings, fillForEndings } from "./endings-database.ts";
+import type { Judgement } from "./endings-checker.ts";
+import { CHECKING_CALLERS, startChecks } from "./endings-checks.ts";
+import { countEndings, type EndingsCount, fillForEndings } from "./endings-database.ts";
 import { monotonicMs } from "./monotonic.ts";
 import type { EndingsSize } from "./plan.ts";
 import type { Node, Stage } from "./stage.ts";
@@ -38,9 +39,6 @@ export type EndingsResult = {
   p99: Spread | undefined;
 };
 
-/** Checks on their way at any moment. */
-export const CHECKING_CALLERS = 50;
-const CHECKERS = 2;
 /** A bulk ending that has not moved on for so long never will. */
 const PATIENCE_MS = 120_000;
 const POLL_MS = 100;
@@ -130,13 +128,8 @@ export async function measureEndings(
   }
 
   onProgress("endings: what is written, and what was promised");
-  const written = await countEndings(database, organizationId, state.id);
   expectEqual("sessions ended, says the operation", Number(state.ended), matched);
-  expectEqual("sessions still active", written.active, 0);
-  expectEqual("sessions with one ending event, the operation's", written.byOperation, matched);
-  expectEqual("sessions that keep the end they had", written.ended - written.byOperation, found.ended);
-  expectEqual("sessions of others with an ending event", written.othersEnded, 0);
-  expectEqual("ending events", written.events, matched + found.ended);
+  expectWritten(found, await countEndings(database, organizationId, state.id));
   onProgress("endings: verifying");
   await expectVerified(stage, databaseUrl);
 
@@ -164,29 +157,11 @@ async function operationOf(api: Api, operationId: string): Promise<Operation> {
   return (await api.call(getOperation, { operationId })).operation!;
 }
 
-/** The checkers as one. Counts are of all of them together. */
-async function startChecks(
-  undo: AsyncDisposableStack,
-  order: Omit<Parameters<EndingsChecker["start"]>[0], "callers">,
-) {
-  const checkers = Array.from({ length: CHECKERS }, () =>
-    undo.use(startChild<EndingsChecker>("endings-checker.ts")),
-  );
-  const all = <T>(ask: (checker: Child<EndingsChecker>) => Promise<T>) => Promise.all(checkers.map(ask));
-  await all((checker) => checker.call("start", { ...order, callers: CHECKING_CALLERS / CHECKERS }));
-  return {
-    answers: (count: number) => all((checker) => checker.call("answers", Math.ceil(count / CHECKERS))),
-    ended: (times: Parameters<EndingsChecker["ended"]>[0]) => all((checker) => checker.call("ended", times)),
-    /** @throws Error if any came out wrong */
-    async judged(): Promise<Judgement> {
-      const judgements = await all((checker) => checker.call("stop", undefined));
-      const sum = (figure: (judgement: Judgement) => number) =>
-        judgements.reduce((total, each) => total + figure(each), 0);
-      const examples = judgements.flatMap((each) => each.examples);
-      const wrong = sum((each) => each.wrong);
-      if (wrong > 0) throw new Error(`${wrong} checks came out wrong:\n  ${examples.join("\n  ")}`);
-      const [refused, accepted] = [sum((each) => each.refused), sum((each) => each.accepted)];
-      return { refused, accepted, unanswered: sum((each) => each.unanswered), wrong, examples };
-    },
-  };
+/** @throws Error unless each session that was active has one ending event, the operation's, and no other has a new one */
+function expectWritten(before: EndingsCount, after: EndingsCount): void {
+  expectEqual("sessions still active", after.active, 0);
+  expectEqual("sessions with one ending event, the operation's", after.byOperation, before.active);
+  expectEqual("sessions that keep the end they had", after.ended - after.byOperation, before.ended);
+  expectEqual("sessions of others with an ending event", after.othersEnded, 0);
+  expectEqual("ending events", after.events, before.active + before.ended);
 }

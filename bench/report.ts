@@ -1,5 +1,6 @@
 import type { AppendResult } from "./append.ts";
-import { CHECKING_CALLERS, type EndingsResult } from "./endings.ts";
+import type { EndingsResult } from "./endings.ts";
+import { CHECKING_CALLERS } from "./endings-checks.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
 import type { ListResult } from "./list.ts";
 import type { Machine } from "./machine.ts";

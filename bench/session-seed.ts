@@ -37,7 +37,7 @@ export const digestOf = (n: string): string => `rpad(md5((${n})::text), 43, 'A')
 export const pick = (salt: number, m: number | string): string =>
   `((hashint8extended(n, ${salt}) & 1073741823) % ${m})`;
 
-/** Metadata every tenth or so of the seeded sessions has, and few of any other value. Base64 of `gold`. */
+/** Metadata of about every tenth seeded session, as stored: standard base64. */
 export const GOLD = { tier: "Z29sZA==" };
 
 /** Values of user agents, so that some can be asked for. */
