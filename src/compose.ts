@@ -11,6 +11,7 @@ import type { OrganizationDependencies } from "./organization/dependencies.ts";
 import { projections } from "./projections/projections.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
 import { SessionTokens } from "./session/session-token.ts";
+import { SessionUses } from "./session/session-uses.ts";
 import { AdministratorRepository } from "./storage/administrator-repository.ts";
 import { CallerRepository } from "./storage/caller-repository.ts";
 import type { OpenDatabase } from "./storage/database.ts";
@@ -107,6 +108,7 @@ export function compose(
       sessions,
       codeGenerators,
       tokens: new SessionTokens(deriveKey(masterKey, "session token")),
+      uses: new SessionUses({ events, sessions }),
       writeEndings: upkeep.writeEndings,
       instanceId,
       webAuthNCloneWarning: config.webauthnCloneWarning,

@@ -29,7 +29,13 @@ const messages = {
   "session.filter_address_invalid": "filter.addresses: not an IP address or a network in CIDR notation",
   "session.filter_not_indexed":
     "filter: factors and metadata have no index; add ids, users, organizations, creators, fingerprints, addresses, or both ends of the creation",
+  "session.cursor_invalid": "cursor: not one of this filter and order",
+  "session.sort_not_narrow":
+    "sort: only a filter by ids, users or fingerprints can be sorted by other than creation",
+  "session.history_folded": "as_of: the session's history up to its end has been folded",
   "session.lifetime_not_positive": "lifetime must be positive",
+  "session.idle_lifetime_invalid": "idle_lifetime: must be at least a minute and at most 36,500 days",
+  "session.limit_reached": "the user has as many live sessions as are allowed",
   "session.user_change": "user change not possible",
   "session.user_not_found": "user could not be found",
   "session.user_not_active": "Errors.User.NotActive",
@@ -220,6 +226,12 @@ const messages = {
   "settings.factor_not_found": "the factor is not allowed",
   "settings.idp_not_found": "the instance has no active identity provider of this id",
   "settings.idp_exists": "people may sign in with this identity provider already",
+  "settings.max_lifetime_invalid": "max_lifetime: must be above zero and at most 36,500 days",
+  "settings.concurrency_invalid": "concurrency.max_sessions_per_user: must be at most 1000",
+  "settings.fold_after_days_invalid": "retention.fold_after_days: must be at most 36,500",
+  "settings.remove_after_days_invalid": "retention.remove_after_days: must be at most 36,500",
+  "settings.retention_order_invalid":
+    "retention.remove_after_days: must not be less than fold_after_days, unless it is 0",
   "settings.idp_not_offered": "people may not sign in with this identity provider",
 
   "idp.not_found": "identity provider could not be found",

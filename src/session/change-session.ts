@@ -1,9 +1,11 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
+import { sessionSettings } from "../organization/settings/session-settings.ts";
 import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
-import type { RunningEnding } from "../storage/session-repository.ts";
+import type { SessionRecord } from "../storage/session-repository.ts";
 import type { UserState } from "../user/user.ts";
+import { admit } from "./admission.ts";
 import {
   type ChallengeAnswers,
   type ChallengeRequests,
@@ -14,6 +16,7 @@ import { type Checks, runChecks } from "./checks/run-checks.ts";
 import type { Verifications } from "./checks/verifications.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import type { SessionEvent } from "./events.ts";
+import { decideLifetime, lifetimeOver } from "./lifetime.ts";
 import { type MetadataPatch, patchMetadata } from "./metadata.ts";
 import { type SessionState, sessionAggregate } from "./session.ts";
 
@@ -33,14 +36,13 @@ export type ChangedSession = {
   challenges: ChallengeAnswers;
 };
 
-/** About 292 years: what existing servers can hold (nanoseconds in 63 bits). Longer lifetimes become this one. */
-const MAX_LIFETIME_MS = 2 ** 63 / 1e6;
-
 /**
  * Applies one request to a session: checks, challenges, metadata, lifetime, then a new token, stored as one append.
- * A failed check stores the user's failed attempt, and nothing else.
+ * A failed check stores the user's failed attempt, and nothing else. Refused by the limit of sessions per user it
+ * stores nothing, as if the checks had not been made: what was typed in is good for another try.
  * @param first events that precede the checks' (`session.added`)
- * @param endings the running bulk endings, none of which reaches the session
+ * @param read when the session was read, and the bulk endings that were running, none of which reaches it; undefined:
+ *   it is being created
  * @throws DomainError the first refusal; ConflictError if the session or its user moved on meanwhile
  */
 export async function changeSession(
@@ -50,7 +52,7 @@ export async function changeSession(
   first: SessionEvent[],
   changes: SessionChanges,
   verifications: Verifications,
-  endings: readonly RunningEnding[] = [],
+  read?: Pick<SessionRecord, "now" | "endings">,
 ): Promise<ChangedSession> {
   const { events, tokens, instanceId } = dependencies;
   checkChallengeRequests(changes.challenges);
@@ -60,6 +62,15 @@ export async function changeSession(
     throw checked.failure;
   }
   const { user } = checked;
+  const settings = await sessionSettings(dependencies, user?.organizationId);
+  const isAdmission = session.userId === null && changes.checks.user !== undefined;
+  const others = isAdmission
+    ? await admit(
+        dependencies,
+        { sessionId: session.id, user: user!, others: checked.others, actorId: caller.userId },
+        settings.concurrency,
+      )
+    : checked.others;
   const challengeContext = {
     sessionId: session.id,
     user: user ?? (await loadedUser(dependencies, session, changes.challenges)),
@@ -74,16 +85,29 @@ export async function changeSession(
     ...checked.session,
     ...challenged.session,
     ...(metadata ? [{ type: "session.metadata.set" as const, payload: { metadata } }] : []),
-    ...lifetimeEvents(changes.lifetimeMs),
   ];
+  const lifetime = decideLifetime(session, changes.lifetimeMs, settings.maxLifetimeMs, read?.now);
   const challenges = challenged.answer;
-  if (effective.length === 0) return { details: detailsOf(session, instanceId), challenges };
+  if (effective.length === 0 && changes.lifetimeMs === undefined) {
+    return { details: detailsOf(session, instanceId), challenges };
+  }
+  if (lifetime === "over") {
+    await events.append([change(sessionAggregate, session, [lifetimeOver], caller.userId)]);
+    throw new DomainError("session.expired");
+  }
+  if (lifetime) effective.push(lifetime);
+  if (read === undefined && settings.idleLifetimeMs !== null) {
+    effective.push({
+      type: "session.idle_lifetime.set",
+      payload: { idleLifetime: settings.idleLifetimeMs },
+    });
+  }
 
   const { token, digest } = tokens.issue(session.id);
-  const spared = endings.length === 0 ? {} : { spared: endings.map(({ id }) => id) };
+  const spared = read?.endings.length ? { spared: read.endings.map(({ id }) => id) } : {};
   effective.push({ type: "session.token.set", payload: { tokenDigest: digest, ...spared } });
   const sessionChange = change(sessionAggregate, session, effective, caller.userId);
-  const appendedAt = await events.append([sessionChange, ...checked.others, ...challenged.others]);
+  const appendedAt = await events.append([sessionChange, ...others, ...challenged.others]);
   return { details: detailsOf(sessionChange.state, instanceId, appendedAt), token, challenges };
 }
 
@@ -94,12 +118,4 @@ async function loadedUser(
   challenges: ChallengeRequests,
 ): Promise<UserState | undefined> {
   return userId !== null && Object.keys(challenges).length > 0 ? users.find(userId) : undefined;
-}
-
-function lifetimeEvents(lifetimeMs: number | undefined): SessionEvent[] {
-  if (lifetimeMs === undefined) return [];
-  if (!(lifetimeMs > 0)) throw new DomainError("session.lifetime_not_positive");
-  return [
-    { type: "session.lifetime.set", payload: { lifetime: Math.ceil(Math.min(lifetimeMs, MAX_LIFETIME_MS)) } },
-  ];
 }

@@ -24,7 +24,8 @@ export type CreatedSession = {
 
 /**
  * Opens a session; with no checks at all, an anonymous one. If a check fails there is no session.
- * @throws DomainError `auth.permission_denied` before any user is looked up, then what the checks refuse
+ * @throws DomainError `auth.permission_denied` before any user is looked up, then what the checks refuse, and
+ *   `session.limit_reached`
  */
 export async function createSession(
   dependencies: SessionDependencies,

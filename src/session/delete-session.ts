@@ -1,6 +1,7 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { change } from "../storage/aggregate.ts";
+import { ConflictError } from "../storage/database-errors.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { SessionRecord } from "../storage/session-repository.ts";
 import type { Entitlement } from "../storage/tables.ts";
@@ -23,11 +24,17 @@ export function deleteSession(
   caller: Caller,
   command: DeleteSession,
 ): Promise<Details> {
-  const { events, sessions, instanceId } = dependencies;
+  const { events, sessions, instanceId, writeEndings } = dependencies;
   return events.decide(command.sessionId, async () => {
     const record = await sessions.find(command.sessionId);
     const { session, entitlement } = authorized(dependencies, caller, command, record);
     const overdue = overdueEnding(record!, await userEndingOf(sessions, record!));
+    const operationId = session.status === "active" ? overdue?.ending.operationId : undefined;
+    if (operationId !== undefined) {
+      // A bulk ending counts its sessions, so what it did is written by it; then there is something else to see.
+      await writeEndings(operationId, session.id);
+      throw new ConflictError("a bulk ending has ended the session");
+    }
     const ending = decideDelete(session, overdue, entitlement);
     if (ending.length === 0) return detailsOf(session, instanceId);
     const ended = change(sessionAggregate, session, ending, overdue?.actorId ?? caller.userId);

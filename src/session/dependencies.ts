@@ -9,6 +9,7 @@ import type { SessionRepository } from "../storage/session-repository.ts";
 import type { UserRepository } from "../storage/user-repository.ts";
 import type { Delay } from "../user/tarpit.ts";
 import type { SessionTokens } from "./session-token.ts";
+import type { SessionUses } from "./session-uses.ts";
 
 /** What the session commands and queries are handed by the composition root. */
 export type SessionDependencies = {
@@ -19,6 +20,7 @@ export type SessionDependencies = {
   identityProviders: IdentityProviderRepository;
   intentTokens: IntentTokens;
   tokens: SessionTokens;
+  uses: SessionUses;
   passwords: PasswordHasher;
   notifications: Notifications;
   codeGenerators: CodeGenerators;
@@ -30,8 +32,8 @@ export type SessionDependencies = {
   clock: () => Date;
   /** Holds answers to wrong guesses back. */
   delay: Delay;
-  /** Writes down the first batch of a bulk ending, if nobody else is at it. */
-  writeEndings(endingId: string): Promise<void>;
+  /** Writes down the first batch of a bulk ending, or what it did to one session. */
+  writeEndings(endingId: string, sessionId?: string): Promise<void>;
   /** Resource owner of every session. */
   instanceId: string;
   /** What becomes of a WebAuthn check whose authenticator may have a double; it is recorded either way. */

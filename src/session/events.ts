@@ -66,10 +66,10 @@ export type SessionEvent =
   | { type: "session.token.set"; payload: { tokenDigest: string; spared?: string[] } }
   /** The whole resulting map, values in standard base64. */
   | { type: "session.metadata.set"; payload: { metadata: Record<string, string> } }
-  /** The session expires this long after the event. */
-  | { type: "session.lifetime.set"; payload: { lifetime: number } }
-  /** The session ends if it goes unused for this long; null: it may. */
-  | { type: "session.idle_lifetime.set"; payload: { idleLifetime: number | null } }
+  /** The session expires this long after the event, or, where it was cut to what the instance allows, at `endsAt`. */
+  | { type: "session.lifetime.set"; payload: { lifetime: number; endsAt?: string } }
+  /** The session ends if it goes unused for this long; null: it may. `spared`: as with a new token. */
+  | { type: "session.idle_lifetime.set"; payload: { idleLifetime: number | null; spared?: string[] } }
   /** Noted in steps, and only where going unused ends the session. */
   | { type: "session.used"; payload: Record<string, never> }
   /** The user's other sessions were ended; this one goes on, without what the same act made untrue. */

@@ -1,5 +1,7 @@
 import { type Caller, INSTANCE, isPermitted, type Scope } from "../auth/caller.ts";
-import type { SessionState } from "./session.ts";
+import { DomainError } from "../errors.ts";
+import type { SessionRecord } from "../storage/session-repository.ts";
+import { type SessionState, standing } from "./session.ts";
 
 type Owned = Pick<SessionState, "creatorId" | "userId" | "userOrganizationId" | "fingerprintId">;
 
@@ -16,6 +18,20 @@ export function mayCreate(caller: Caller): boolean {
 /** @param session undefined if there is none of that id: only who may change any session is told so */
 export function mayChange(caller: Caller, session: Owned | undefined): boolean {
   return isPermitted(caller, "session.write", session ? scopeOf(session) : INSTANCE);
+}
+
+/**
+ * A session the caller may change, and that can be.
+ * @throws DomainError `auth.permission_denied`; `session.not_found` for callers who may change any session;
+ *   `session.terminated`, `session.expired`
+ */
+export function changeable(caller: Caller, record: SessionRecord | undefined): SessionRecord {
+  if (!mayChange(caller, record?.session)) throw new DomainError("auth.permission_denied");
+  if (record === undefined) throw new DomainError("session.not_found");
+  const stands = standing(record);
+  if (stands === "ended") throw new DomainError("session.terminated");
+  if (stands === "expired") throw new DomainError("session.expired");
+  return record;
 }
 
 /** Creator, the session's user, the same user agent, or `session.read`. */

@@ -8,7 +8,7 @@ import { standing } from "./session.ts";
 import { isCurrent } from "./session-token.ts";
 
 /**
- * The caller behind a session token used as bearer credential (spec authorization §4).
+ * The caller behind a session token used as bearer credential (spec authorization §4). The session was used then.
  * @throws DomainError `auth.token_invalid` if the token was never issued here; `auth.session_not_found`,
  *   `auth.session_token_stale`, `auth.session_expired`; `auth.authentication_required` if nothing was proven yet,
  *   `auth.mfa_required` if not enough
@@ -17,8 +17,9 @@ export async function callerOfSession(
   {
     sessions,
     tokens,
+    uses,
     callers,
-  }: Pick<SessionDependencies, "sessions" | "tokens"> & { callers: CallerRepository },
+  }: Pick<SessionDependencies, "sessions" | "tokens" | "uses"> & { callers: CallerRepository },
   credential: string,
 ): Promise<Caller> {
   const token = tokens.read(credential);
@@ -35,6 +36,7 @@ export async function callerOfSession(
   const bearer = (await callers.sessionBearer(session.userId))!;
   const missing = missingProof(provenFactors(session, user), bearer, secondFactorPolicy(bearer.settings));
   if (missing) throw new DomainError(missing);
+  await uses.note(record, session.userId);
   const organizationId = session.userOrganizationId!;
   return {
     userId: session.userId,

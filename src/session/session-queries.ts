@@ -1,7 +1,9 @@
 import { type Caller, permittedScopes } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
 import { appliedLimit } from "../storage/page.ts";
-import type { SessionFilter, SessionPage, SessionRecord, Visibility } from "../storage/session-repository.ts";
+import type { Visibility } from "../storage/session-keys-sql.ts";
+import type { SessionRecord } from "../storage/session-repository.ts";
+import type { ListCriterion, SessionPage } from "../storage/session-search.ts";
 import type { SessionDependencies } from "./dependencies.ts";
 import { mayRead } from "./permissions.ts";
 import { standing } from "./session.ts";
@@ -10,22 +12,29 @@ import { isCurrent } from "./session-token.ts";
 export type GetSession = { sessionId: string; token?: string };
 
 /**
- * Reads one session: with its current token, or as its creator, its user, or by `session.read`. Expired sessions are
- * read like others.
+ * Reads one session: with its current token, which uses it, or as its creator, its user, or by `session.read`. Expired
+ * sessions are read like others.
  * @throws DomainError `session.read_token_invalid` (a token was given; permissions do not help then),
  *   `auth.permission_denied`, `session.not_found` for callers who may know: they could read it if it were there, or
  *   hold a token that was once its own
  */
 export async function getSession(
-  { sessions, tokens }: Pick<SessionDependencies, "sessions" | "tokens">,
+  dependencies: Pick<SessionDependencies, "sessions" | "tokens" | "uses">,
   caller: Caller,
-  { sessionId, token }: GetSession,
+  command: GetSession,
 ): Promise<SessionRecord> {
+  const { sessions, tokens, uses } = dependencies;
+  const { sessionId, token } = command;
   const record = await sessions.find(sessionId);
   const readable = record !== undefined && standing(record) !== "ended";
   if (token) {
     const genuine = tokens.read(token);
-    if (readable && genuine && isCurrent(genuine, record.session)) return record;
+    if (readable && genuine && isCurrent(genuine, record.session)) {
+      const used = await uses.note(record, caller.userId);
+      const isSame = used === record || (isCurrent(genuine, used.session) && standing(used) !== "ended");
+      // Changed by somebody else meanwhile: the token may be no reason any more to show what the session has become.
+      return isSame ? used : getSession(dependencies, caller, command);
+    }
     const mayKnow = genuine?.sessionId === sessionId || mayRead(caller, undefined);
     throw new DomainError(!readable && mayKnow ? "session.not_found" : "session.read_token_invalid");
   }
@@ -36,7 +45,7 @@ export async function getSession(
 
 /** A list condition as clients state it: without an id, creator and user agent mean the caller's own. */
 export type SessionCriterion =
-  | Exclude<SessionFilter, { by: "creatorId" | "fingerprintId" }>
+  | Exclude<ListCriterion, { by: "creatorId" | "fingerprintId" }>
   | { by: "creatorId"; id: string | undefined }
   | { by: "fingerprintId"; id: string | undefined };
 
@@ -59,15 +68,18 @@ export function listSessions(
   { criteria, offset, limit, ascending }: ListSessions,
 ): Promise<SessionPage> {
   return sessions.search({
-    filters: criteria.map((criterion) => resolved(criterion, caller)),
+    filter: {},
+    criteria: criteria.map((criterion) => resolved(criterion, caller)),
     visibility: visibilityOf(caller),
+    sort: "creation",
+    ascending,
     offset,
     limit: appliedLimit(limit),
-    ascending,
+    total: "exact",
   });
 }
 
-function resolved(criterion: SessionCriterion, caller: Caller): SessionFilter {
+function resolved(criterion: SessionCriterion, caller: Caller): ListCriterion {
   if (criterion.by === "creatorId") {
     const id = criterion.id ?? caller.userId;
     if (id === "") throw new DomainError("session.creator_query_invalid");
@@ -81,7 +93,8 @@ function resolved(criterion: SessionCriterion, caller: Caller): SessionFilter {
   return criterion;
 }
 
-function visibilityOf(caller: Caller): Visibility {
+/** What a caller may read, see `mayRead`, for queries that look for it in the database. */
+export function visibilityOf(caller: Caller): Visibility {
   const scopes = permittedScopes(caller, "session.read");
   if (scopes === "everywhere") return "everything";
   return { userId: caller.userId, agentId: caller.agentId, organizationIds: scopes };

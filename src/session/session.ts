@@ -51,7 +51,10 @@ export const sessionAggregate: Aggregate<SessionState, SessionEvent> = {
  */
 export type Standing = "active" | "expired" | "ended";
 
-/** Everything of one read. Expired is only what lies strictly before its `now` (spec session-api §14). */
+/**
+ * Everything of one read. Expired is only what lies strictly before its `now` (spec session-api §14).
+ * The same in SQL: `storage/session-standing-sql.ts`. The two change together.
+ */
 export function standing({ session, user, now, endings }: SessionRecord): Standing {
   const { status } = session;
   if (status !== "active" && status !== "expired") return "ended";
@@ -145,10 +148,15 @@ function effect(state: SessionState, event: Recorded<SessionEvent>): Partial<Ses
       };
     case "session.metadata.set":
       return { metadata: event.payload.metadata };
-    case "session.lifetime.set":
-      return expiring({ ...state, lifetimeEndsAt: later(event.createdAt, event.payload.lifetime) });
-    case "session.idle_lifetime.set":
-      return used({ ...state, idleLifetime: event.payload.idleLifetime }, event.createdAt);
+    case "session.lifetime.set": {
+      const { lifetime, endsAt } = event.payload;
+      const lifetimeEndsAt = endsAt === undefined ? later(event.createdAt, lifetime) : new Date(endsAt);
+      return expiring({ ...state, lifetimeEndsAt });
+    }
+    case "session.idle_lifetime.set": {
+      const { idleLifetime, spared = null } = event.payload;
+      return { ...used({ ...state, idleLifetime }, event.createdAt), spared };
+    }
     case "session.used":
       return used(state, event.createdAt);
     case "session.kept": {

@@ -5,8 +5,7 @@ import { type ChangedSession, changeSession, type SessionChanges } from "./chang
 import { checkedUser, provesSomething, turnOf } from "./checks/turn.ts";
 import { verificationsOf } from "./checks/verifications.ts";
 import type { SessionDependencies } from "./dependencies.ts";
-import { mayChange } from "./permissions.ts";
-import { standing } from "./session.ts";
+import { changeable, mayChange } from "./permissions.ts";
 import { isCurrent } from "./session-token.ts";
 
 /** `token` counts only where the operator demands it as proof; otherwise it is ignored, as the contract has it. */
@@ -15,7 +14,8 @@ export type SetSession = SessionChanges & { sessionId: string; token: string };
 /**
  * Adds checks, metadata or a lifetime to a session and rotates its token.
  * @throws DomainError `auth.permission_denied`; `session.not_found` for callers who may change any session;
- *   `session.terminated`, `session.expired`; what the checks refuse
+ *   `session.terminated`, `session.expired`; what the checks refuse; `session.limit_reached` if it names a user for a
+ *   session without one
  */
 export async function setSession(
   dependencies: SessionDependencies,
@@ -27,15 +27,12 @@ export async function setSession(
     const record = await dependencies.sessions.find(command.sessionId);
     if (!mayChange(caller, record?.session)) throw new DomainError("auth.permission_denied");
     if (record === undefined) throw new DomainError("session.not_found");
-    const { session, endings } = record;
     if (dependencies.setSessionProof === "token") {
       const token = dependencies.tokens.read(command.token);
-      if (!token || !isCurrent(token, session)) throw new DomainError("session.token_required");
+      if (!token || !isCurrent(token, record.session)) throw new DomainError("session.token_required");
     }
-    const stands = standing(record);
-    if (stands === "ended") throw new DomainError("session.terminated");
-    if (stands === "expired") throw new DomainError("session.expired");
-    return changeSession(dependencies, caller, session, [], command, verifications, endings);
+    const { session } = changeable(caller, record);
+    return changeSession(dependencies, caller, session, [], command, verifications, record);
   };
   const contended = await contendedAggregate(dependencies, command);
   return heldBack(dependencies.delay, () =>
@@ -43,11 +40,12 @@ export async function setSession(
   );
 }
 
-/** The session; where something is proven its user, whose attempts are counted. */
+/** The session; where it gets its user, or something is proven, the user: sessions and attempts are counted there. */
 async function contendedAggregate(
   { sessions }: SessionDependencies,
   { sessionId, checks }: SetSession,
 ): Promise<string> {
-  if (!provesSomething(checks)) return sessionId;
-  return checkedUser(checks) ?? (await sessions.find(sessionId))?.session.userId ?? sessionId;
+  const named = checkedUser(checks);
+  if (named !== undefined || !provesSomething(checks)) return named ?? sessionId;
+  return (await sessions.find(sessionId))?.session.userId ?? sessionId;
 }

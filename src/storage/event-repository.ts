@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { DomainError, type ErrorSlug } from "../errors.ts";
 import type { AggregateType, Change, Recorded } from "./aggregate.ts";
@@ -11,7 +12,13 @@ import { singleAppendStatement } from "./single-append-statement.ts";
 import type { Database } from "./tables.ts";
 
 /** How many races a command may lose in its turn before its caller is told ABORTED. */
-const MAX_ATTEMPTS = 10;
+const MAX_ATTEMPTS = 60;
+/**
+ * In its turn a command has rivals on other servers only. From so many lost races on it lets them go first for a random
+ * while, which grows: servers that always begin anew at the same moment would go on losing by chance.
+ */
+const RACES_BEFORE_WAITING = 3;
+const MAX_WAIT_MS = 32;
 /** 40001 serialization failure, 40P01 deadlock detected: the same batch may succeed the next time. */
 const RETRIED_STATES = new Set(["40001", "40P01"]);
 const MAX_BATCH_ATTEMPTS = 3;
@@ -88,7 +95,9 @@ export class EventRepository {
       }
     }
     return this.#inTurn(key, async () => {
-      for (let tries = 0; tries < MAX_ATTEMPTS; tries++) {
+      for (let lost = 0; lost < MAX_ATTEMPTS; lost++) {
+        const waits = lost - RACES_BEFORE_WAITING;
+        if (waits >= 0) await wait(Math.random() * Math.min(2 ** (waits + 1), MAX_WAIT_MS));
         try {
           return await attempt();
         } catch (error) {

@@ -27,7 +27,8 @@ import type { GetSession, ListSessions, SessionCriterion } from "../session/sess
 import type { SetSession } from "../session/set-session.ts";
 import type { UserAgentInput } from "../session/user-agent.ts";
 import type { Comparison } from "../storage/conditions.ts";
-import type { SessionPage, SessionRecord } from "../storage/session-repository.ts";
+import type { SessionRecord } from "../storage/session-repository.ts";
+import type { SessionPage } from "../storage/session-search.ts";
 import type { UserVerification } from "../storage/tables.ts";
 import { fromPage, toListDetails } from "./details-mapping.ts";
 
@@ -57,11 +58,11 @@ export function fromListSessions({ query, queries }: ListSessionsRequest): ListS
 }
 
 export function toListSessionsResponse({
-  records,
+  hits,
   total,
   now,
 }: SessionPage): MessageInitShape<typeof ListSessionsResponseSchema> {
-  return { details: toListDetails(total, now), sessions: records.map(toSession) };
+  return { details: toListDetails(total!, now), sessions: hits.map(({ record }) => toSession(record)) };
 }
 
 export function toSession(record: SessionRecord): MessageInitShape<typeof SessionSchema> {

@@ -15,5 +15,10 @@ export const settingsErrors = {
   "settings.factor_not_found": { code: Code.NotFound, id: "GATE-S3tFn" },
   "settings.idp_not_found": { code: Code.FailedPrecondition, id: "GATE-S3tIn" },
   "settings.idp_exists": { code: Code.AlreadyExists, id: "GATE-S3tIe" },
+  "settings.max_lifetime_invalid": { code: Code.InvalidArgument, id: "GATE-S3tMx" },
+  "settings.concurrency_invalid": { code: Code.InvalidArgument, id: "GATE-S3tCo" },
+  "settings.fold_after_days_invalid": { code: Code.InvalidArgument, id: "GATE-S3tFo" },
+  "settings.remove_after_days_invalid": { code: Code.InvalidArgument, id: "GATE-S3tRm" },
+  "settings.retention_order_invalid": { code: Code.InvalidArgument, id: "GATE-S3tRo" },
   "settings.idp_not_offered": { code: Code.NotFound, id: "GATE-S3tIo" },
 } satisfies Partial<Record<ErrorSlug, WireError>>;

@@ -1,9 +1,7 @@
 import type { UpkeepRepository } from "../storage/upkeep-repository.ts";
-import type { UpkeepTask } from "./upkeep-worker.ts";
+import type { StepResult, UpkeepTask } from "./upkeep-worker.ts";
 
 const BATCH = 500;
-/** A walk only reads, for the most part. */
-const WALK_BATCH = 2_000;
 
 /** Sessions that ended one by one and wait to be moved out of the indexes over those in view. */
 export class Archiver {
@@ -19,23 +17,23 @@ export class Archiver {
     this.#waiting.add(sessionId);
   }
 
-  async run(): ReturnType<UpkeepTask["run"]> {
-    const ids = [...this.#waiting].slice(0, BATCH);
+  async run(): Promise<StepResult> {
+    const ids = this.#waiting.values().take(BATCH).toArray();
     const done = await this.#upkeep.archiveNow(ids);
     // One that was locked just then is left to the walk.
     for (const id of ids) this.#waiting.delete(id);
-    return { more: this.#waiting.size > 0, done };
+    return { done, left: this.#waiting.size > 0 ? "more" : "nothing" };
   }
 }
 
-/** Walks over the sessions in view for those that ended on a server that did not live to archive them. */
+/** Walks over what is left in view of the sessions that ended on a server that did not live to archive them. */
 export function archiveWalk(upkeep: UpkeepRepository): UpkeepTask["run"] {
   const start = { createdAt: new Date(0), id: "" };
   let place = start;
   return async () => {
-    const { ended, last } = await upkeep.endedInView(place, WALK_BATCH);
+    const { ended, last } = await upkeep.endedInView(place, BATCH);
     const done = await upkeep.archiveNow(ended);
     place = last ?? start;
-    return { more: last !== undefined, done };
+    return { done, left: last === undefined ? "nothing" : "more" };
   };
 }

@@ -1,16 +1,34 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
+import { DomainError, type ErrorSlug } from "../errors.ts";
+
+/** How a step went. `held`: there is work left, but others have it locked, or it waits for another task. */
+export type StepResult = { done: number; left: "nothing" | "more" | "held" };
 
 /** One thing the background does, in small steps. */
 export type UpkeepTask = {
   name: string;
-  /** How long to wait before looking again, once there is nothing to do. */
+  /** How long to wait before looking again, once nothing is left that could be done. */
   everyMs: number;
-  /** One bounded step. `more`: there is work left; `done`: how much was done. */
-  run(): Promise<{ more: boolean; done: number }>;
+  /** How long to wait between two steps at least, where there is no hurry. */
+  paceMs?: number;
+  /** One bounded step; all of it or nothing. */
+  run(): Promise<StepResult>;
 };
 
-/** A step that failed is tried again after this long at least; the database may be away. */
-const RETRY_MS = 1_000;
+/** What came of running a task to the end; `held`: what others had locked all the time is left. */
+export type TaskTotal = { done: number; held: boolean };
+
+/** A step that failed is tried again after this long, then after twice as long, and so on to the longest. */
+const RETRY_MS = { first: 1_000, longest: 60_000 };
+
+/** The same trouble is told again only after so long without it. */
+const SPELL_MS = 600_000;
+
+const DATABASE_AWAY: ErrorSlug = "storage.unavailable";
+
+/** How often to look whether what others have locked is free, and how long to go without any progress. */
+const HELD_MS = { again: 100, patience: 30_000 };
 
 /**
  * Does what can wait: writes endings down, sweeps, archives, folds. Any number of servers run one each; none leads.
@@ -22,6 +40,9 @@ export class UpkeepWorker {
   readonly #tasks: readonly UpkeepTask[];
   readonly #logger: Logger;
   readonly #dueAt = new Map<string, number>();
+  readonly #failing = new Map<string, { tries: number; retryAt: number }>();
+  /** What went wrong, and when it last did. */
+  readonly #troubles = new Map<string, number>();
   #rest = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
   #stopped = true;
@@ -37,7 +58,7 @@ export class UpkeepWorker {
     this.#running = this.#run();
   }
 
-  /** There may be something to do for a task. */
+  /** There may be something to do for a task. One that has just failed is not tried any sooner. */
   wake(name: string): void {
     this.#dueAt.set(name, 0);
     this.#rest.resolve();
@@ -50,18 +71,38 @@ export class UpkeepWorker {
     await this.#running;
   }
 
-  /** Runs every task, or these, until nothing is left to do. @returns how much each has done */
-  async runToEnd(names?: readonly string[]): Promise<Record<string, number>> {
-    const totals: Record<string, number> = {};
-    for (const task of this.#tasks.filter(({ name }) => names?.includes(name) ?? true)) {
-      totals[task.name] = 0;
-      for (let more = true; more; ) {
-        const step = await task.run();
-        totals[task.name]! += step.done;
-        more = step.more;
+  /**
+   * Runs every task until nothing is left to do, instead of {@link start}. What others have locked is waited for as long
+   * as anything moves.
+   * @param onStep hears of every step
+   * @throws whatever a step fails with
+   */
+  async runToEnd({
+    patienceMs = HELD_MS.patience,
+    onStep = () => {},
+  }: {
+    patienceMs?: number;
+    onStep?: (task: string, done: number) => void;
+  } = {}): Promise<Record<string, TaskTotal>> {
+    const totals = Object.fromEntries(this.#tasks.map(({ name }) => [name, { done: 0, held: true }]));
+    for (let movedAt = performance.now(); ; await wait(HELD_MS.again)) {
+      let hasMoved = false;
+      for (const { name, run } of this.#tasks) {
+        const total = totals[name]!;
+        for (let left = "more"; left === "more"; ) {
+          const step = await run();
+          onStep(name, step.done);
+          total.done += step.done;
+          left = step.left;
+          total.held = left === "held";
+          hasMoved ||= step.done > 0;
+        }
       }
+      if (hasMoved) movedAt = performance.now();
+      const isHeld = Object.values(totals).some(({ held }) => held);
+      // What one task has done can be another's work.
+      if (!hasMoved && (!isHeld || performance.now() - movedAt > patienceMs)) return totals;
     }
-    return totals;
   }
 
   async #run(): Promise<void> {
@@ -70,38 +111,56 @@ export class UpkeepWorker {
       let more = false;
       for (const task of this.#tasks) {
         if (this.#stopped) return;
-        if ((this.#dueAt.get(task.name) ?? 0) > performance.now()) continue;
+        if (this.#dueOf(task) > performance.now()) continue;
         // Before the step: whoever wakes the task during it wants another one.
         this.#dueAt.set(task.name, performance.now() + task.everyMs);
-        if (await this.#step(task)) {
-          this.#dueAt.set(task.name, 0);
+        if ((await this.#step(task)) === "more") {
+          this.#dueAt.set(task.name, performance.now() + (task.paceMs ?? 0));
           more = true;
         }
       }
       const now = performance.now();
-      const next = Math.min(...this.#tasks.map(({ name }) => this.#dueAt.get(name)!));
-      await this.#sleep(more ? now - began : Math.max(0, next - now), more);
+      const next = Math.min(...this.#tasks.map((task) => this.#dueOf(task)));
+      await this.#sleepUntil(more ? now + (now - began) : next, { isRest: more });
     }
   }
 
-  async #step(task: UpkeepTask): Promise<boolean> {
+  #dueOf({ name }: UpkeepTask): number {
+    return Math.max(this.#dueAt.get(name) ?? 0, this.#failing.get(name)?.retryAt ?? 0);
+  }
+
+  async #step(task: UpkeepTask): Promise<StepResult["left"]> {
     try {
-      return (await task.run()).more;
+      const { left } = await task.run();
+      this.#failing.delete(task.name);
+      if (this.#troubles.delete(DATABASE_AWAY)) this.#logger.info("upkeep goes on");
+      return left;
     } catch (error) {
-      this.#logger.warn({ err: error, task: task.name }, "upkeep failed, will be tried again");
-      this.#dueAt.set(task.name, performance.now() + Math.max(RETRY_MS, task.everyMs));
-      return false;
+      const tries = (this.#failing.get(task.name)?.tries ?? 0) + 1;
+      const waitMs = Math.min(RETRY_MS.first * 2 ** (tries - 1), RETRY_MS.longest);
+      this.#failing.set(task.name, { tries, retryAt: performance.now() + waitMs });
+      this.#tell(task, error);
+      return "held";
     }
   }
 
-  /** @param isRest not cut short by waking, only by stopping */
-  async #sleep(ms: number, isRest: boolean): Promise<void> {
-    const until = performance.now() + ms;
-    do {
+  /** One line for each trouble, however long it lasts and however many tasks have it. */
+  #tell({ name }: UpkeepTask, error: unknown): void {
+    const what = error instanceof DomainError ? error.slug : String(error);
+    const now = performance.now();
+    if (now - (this.#troubles.get(what) ?? Number.NEGATIVE_INFINITY) > SPELL_MS)
+      this.#logger.warn({ err: error, task: name }, "upkeep failed, will be tried again");
+    this.#troubles.set(what, now);
+  }
+
+  /** @param options.isRest not cut short by waking, only by stopping */
+  async #sleepUntil(until: number, { isRest }: { isRest: boolean }): Promise<void> {
+    while (!this.#stopped && performance.now() < until) {
       this.#rest = Promise.withResolvers<void>();
-      const timer = setTimeout(this.#rest.resolve, until - performance.now());
+      const timer = setTimeout(this.#rest.resolve, Math.max(0, until - performance.now()));
       await this.#rest.promise;
       clearTimeout(timer);
-    } while (isRest && !this.#stopped && performance.now() < until);
+      if (!isRest) return;
+    }
   }
 }

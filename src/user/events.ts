@@ -133,6 +133,8 @@ export type UserEvent =
       type: "user.sessions.ended";
       payload: { reason: "password_changed" | "factor_removed"; except?: string };
     }
+  /** A session got this user while there was a limit of live ones: of two at the same time one counts again. */
+  | { type: "user.session.admitted"; payload: { sessionId: string } }
   | { type: "user.removed"; payload: { organizationRemoved?: true } }
   | {
       type: "user.pat.added";

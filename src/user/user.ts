@@ -320,6 +320,7 @@ function effect(state: UserState, event: Recorded<UserEvent>): Partial<UserState
     case "user.machine.key.removed":
     case "user.pat.added":
     case "user.pat.removed":
+    case "user.session.admitted":
       return {};
     default:
       return event satisfies never;

@@ -8,6 +8,7 @@ import type { Checks } from "../../src/session/checks/run-checks.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import type { SessionDependencies } from "../../src/session/dependencies.ts";
 import { SessionTokens } from "../../src/session/session-token.ts";
+import { SessionUses } from "../../src/session/session-uses.ts";
 import { setSession } from "../../src/session/set-session.ts";
 import { createUser } from "../../src/user/create-user.ts";
 import type { NewPassword } from "../../src/user/new-password.ts";
@@ -45,6 +46,7 @@ export async function openRooms(engine: Engine, { providers = false } = {}): Pro
     notifications: new Notifications({ providers: sending, encryptionKey, clock }),
     codeGenerators: new CodeGenerators({ providers: sending, logger: pino({ level: "silent" }) }),
     tokens: new SessionTokens(new Uint8Array(32)),
+    uses: new SessionUses(house),
     instanceId: "instance",
     webAuthNCloneWarning: "refuse",
     writeEndings: async () => {},

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Caller, demand, INSTANCE } from "../../auth/caller.ts";
 import type { Permission } from "../../auth/roles.ts";
 import { change } from "../../storage/aggregate.ts";
@@ -33,5 +34,5 @@ export async function changeInstance(
 
 /** Whether two settings say the same, both having every field. */
 export function sameSetting<T extends object>(a: T, b: T): boolean {
-  return (Object.keys(a) as (keyof T)[]).every((key) => a[key] === b[key]);
+  return (Object.keys(a) as (keyof T)[]).every((key) => isDeepStrictEqual(a[key], b[key]));
 }

@@ -1,12 +1,10 @@
-import { type Caller, demand } from "../../auth/caller.ts";
-import type { Permission } from "../../auth/roles.ts";
+import type { Caller } from "../../auth/caller.ts";
 import { DomainError } from "../../errors.ts";
-import { change } from "../../storage/aggregate.ts";
-import { type Details, detailsOf } from "../../storage/details.ts";
+import type { Details } from "../../storage/details.ts";
 import type { LockoutLimits } from "../../storage/organization-repository.ts";
-import type { OrganizationEvent } from "../events.ts";
-import { type OrganizationState, organizationAggregate } from "../organization.ts";
+import type { OrganizationState } from "../organization.ts";
 import { changeInstance, type SettingsDependencies, sameSetting } from "./change-instance.ts";
+import { changeOrganization } from "./change-organization.ts";
 
 /**
  * Changes after how many failures in a row the users of the instance are locked; counts from the next failure on.
@@ -78,24 +76,4 @@ export function ownLimits({
 }: OrganizationState): LockoutLimits | undefined {
   if (maxPasswordAttempts === null) return undefined;
   return { maxPasswordAttempts, maxOtpAttempts: maxOtpAttempts ?? 0 };
-}
-
-async function changeOrganization(
-  { events, organizations }: SettingsDependencies,
-  caller: Caller,
-  permission: Permission,
-  organizationId: string,
-  decide: (organization: OrganizationState) => OrganizationEvent | undefined,
-): Promise<Details> {
-  demand(caller, permission, organizationId);
-  return events.decide(organizationId, async () => {
-    const organization = await organizations.find(organizationId);
-    if (organization === undefined || organization.status === "removed") {
-      throw new DomainError("organization.not_found");
-    }
-    const event = decide(organization);
-    if (event === undefined) return detailsOf(organization, organizationId);
-    const changed = change(organizationAggregate, organization, [event], caller.userId);
-    return detailsOf(changed.state, organizationId, await events.append([changed]));
-  });
 }

@@ -74,8 +74,11 @@ export async function activeIdentityProviders(
   return { ...page, rows, total: rows.length };
 }
 
-/** @returns the organization; undefined: the instance is meant */
-async function readableOwner(
+/**
+ * @returns the organization; undefined: the instance is meant
+ * @throws DomainError `auth.organization_unknown`, `auth.method_permission_denied`
+ */
+export async function readableOwner(
   organizations: OrganizationRepository,
   caller: Caller,
   owner: SettingsOwner,

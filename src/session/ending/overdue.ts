@@ -1,4 +1,5 @@
 import type { SessionRecord, SessionRepository } from "../../storage/session-repository.ts";
+import type { UserAct } from "../../storage/session-search.ts";
 import type { SessionEnding, UserEndingRow } from "../../storage/tables.ts";
 import type { SessionEvent } from "../events.ts";
 import { reaches } from "./reach.ts";
@@ -19,12 +20,13 @@ export type OverdueEnding = {
 
 /**
  * What has ended a session, or taken it out of view, without an event in its stream yet. Of several the first counts.
+ * The same in SQL: `storage/session-standing-sql.ts`. The two change together.
  * @param act what ended the user's sessions of its epoch, see {@link userEndingOf}
  * @returns undefined if the stream says all there is to say
  */
 export function overdueEnding(
   { session, user, now, endings }: SessionRecord,
-  act: UserEndingRow | undefined,
+  act: UserAct | undefined,
 ): OverdueEnding | undefined {
   const dismissed: SessionEvent = { type: "session.dismissed", payload: {} };
   if (session.status === "expired" && act) {
@@ -43,7 +45,7 @@ export function overdueEnding(
   if (session.expiresAt !== null && session.expiresAt < now) {
     causes.push({ reason: "expired", actorId: null, at: session.expiresAt });
   }
-  const [first] = causes.sort((a, b) => a.at.getTime() - b.at.getTime());
+  const [first] = causes.sort((a, b) => a.at.getTime() - b.at.getTime() || byOperation(a, b));
   if (first === undefined) return undefined;
   const { reason, actorId, at, operationId } = first;
   if (reason === "expired") {
@@ -57,6 +59,11 @@ export function overdueEnding(
   return { ending: first, events: [{ type: "session.terminated", payload }], actorId: actorId! };
 }
 
+/** Of bulk endings that began in the same millisecond everybody must name the same one. */
+function byOperation({ operationId: a }: Ended, { operationId: b }: Ended): number {
+  return a === undefined || b === undefined || a === b ? 0 : a < b ? -1 : 1;
+}
+
 /** The act that ended the sessions of this one's user and epoch, if there was one. */
 export async function userEndingOf(
   sessions: SessionRepository,
@@ -65,6 +72,11 @@ export async function userEndingOf(
   const { userId, userEpoch } = session;
   if (userId === null || userEpoch === null || user?.sessionEpoch === userEpoch) return undefined;
   return sessions.userEnding(userId, userEpoch);
+}
+
+/** How a session ended, written down or not. @param act see {@link userEndingOf} */
+export function endingOf(record: SessionRecord, act: UserAct | undefined): Ended | undefined {
+  return overdueEnding(record, act)?.ending ?? endedAs(record.session);
 }
 
 /** How a session ended, as far as its stream says. */

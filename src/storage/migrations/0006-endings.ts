@@ -34,17 +34,18 @@ export async function up(db: Kysely<any>): Promise<void> {
       ADD COLUMN expires_at timestamptz GENERATED ALWAYS AS (least(lifetime_ends_at, idle_ends_at)) STORED,
       ADD COLUMN ip inet GENERATED ALWAYS AS ((user_agent->>'ip')::inet) STORED`.execute(db);
 
-  // Sessions in view and archived ones have their own indexes, so that neither has to be searched past the other. None
-  // is on a column that checks or the ending change: those updates stay on their page.
+  // Sessions in view and archived ones have their own indexes, so that neither has to be searched past the other, and
+  // those in view are apart by how they stand for the same reason. None is on a column that checks change: those updates
+  // stay on their page. An ending changes what is indexed, once in a session's life.
   await sql`DROP INDEX sessions_user_id, sessions_fingerprint_id, sessions_created_at`.execute(db);
   for (const [name, key] of [
-    ["created_at", "created_at, id"],
-    ["user_id", "user_id, created_at, id"],
-    ["organization_id", "user_organization_id, created_at, id"],
-    ["creator_id", "creator_id, created_at, id"],
-    ["fingerprint_id", "fingerprint_id, created_at, id"],
-    ["ip", "ip, created_at, id"],
-    ["expires_at", "expires_at, id"],
+    ["created_at", "status, created_at, id"],
+    ["user_id", "user_id, status, created_at, id"],
+    ["organization_id", "user_organization_id, status, created_at, id"],
+    ["creator_id", "creator_id, status, created_at, id"],
+    ["fingerprint_id", "fingerprint_id, status, created_at, id"],
+    ["ip", "ip, status, created_at, id"],
+    ["expires_at", "status, expires_at, id"],
   ] as const) {
     await sql`CREATE INDEX ${sql.raw(`sessions_${name}`)} ON sessions (${sql.raw(key)}) WHERE NOT is_archived`.execute(
       db,
@@ -57,6 +58,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     ["creator_id", "creator_id, created_at, id"],
     ["fingerprint_id", "fingerprint_id, created_at, id"],
     ["ip", "ip, created_at, id"],
+    ["reason", "(ending->>'reason'), created_at, id"],
     ["ended_at", "ended_at, id"],
   ] as const) {
     await sql`CREATE INDEX ${sql.raw(`sessions_archived_${name}`)} ON sessions (${sql.raw(key)}) WHERE is_archived`.execute(
