@@ -30,13 +30,13 @@ One by its name runs longer and swings less.
 Options:
   --short     two minutes at most: shows that everything runs, the figures are coarse
   --sessions <count>
-              sessions of list and endings, for the usual million, or 10,000 with --short
+              sessions of list and endings instead of a million, or 10,000 with --short
   --help      this text
 
 Everything it starts listens on 127.0.0.1, keeps its files in the temporary directory and is gone at
-the end, also after Ctrl-C; the last three need 10 GiB there. A slow figure is a figure. A request
-that fails ends the run with exit code 1, and so does a promise that is not kept: a session let in
-after its end, a total that is not what the rows say, rows that are not what the events say.
+the end, also after Ctrl-C; with a million sessions that is some 30 GiB. A request that fails ends
+the run with exit code 1, and so does a promise that is not kept: a session let in after its end, a
+total that is not what the rows say, rows that are not what the events say. A slow figure does not.
 The figures go to standard output and to bench/results/latest.md and latest.json.
 `;
 
@@ -60,7 +60,8 @@ export function parseCommandLine(args: string[]): CommandLine {
   return { help: values.help ?? false, chosen, plan: sized(plan, values.sessions) };
 }
 
-const LEAST_SESSIONS = 1_000;
+/** Of fewer, some pages of the list would be empty. */
+const LEAST_SESSIONS = 10_000;
 
 function sized(plan: Plan, text: string | undefined): Plan {
   if (text === undefined) return plan;

@@ -15,7 +15,7 @@ import { CHECKING_CALLERS, startChecks } from "./endings-checks.ts";
 import { countEndings, type EndingsCount, fillForEndings } from "./endings-database.ts";
 import { monotonicMs } from "./monotonic.ts";
 import type { EndingsSize } from "./plan.ts";
-import type { Node, Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 import { median, type Round, type Spread, spreadOf, summarize } from "./statistics.ts";
 import type { SteadyCreator } from "./steady-creator.ts";
 
@@ -57,10 +57,12 @@ export async function measureEndings(
 ): Promise<EndingsResult> {
   await using undo = new AsyncDisposableStack();
   const databaseUrl = await stage.call("createDatabase", "endings");
-  const nodeA = await stage.call("startGatehouse", { databaseUrl });
+  let nodeA = await stage.call("startGatehouse", { databaseUrl });
+  undo.defer(() => stage.call("endGatehouse", nodeA));
   onProgress(`endings: filling the tables for ${size.sessions} sessions to end`);
   const { organizationId, bystanderIds, outsider, checked } = await fillForEndings(databaseUrl, nodeA, size);
   const nodeB = await stage.call("startGatehouse", { databaseUrl });
+  undo.defer(() => stage.call("endGatehouse", nodeB));
   const [a, b] = [openApi(nodeA), openApi(nodeB)];
   undo.defer(() => [a, b].forEach((api) => void api.close()));
   const database = undo.use(await openClient(databaseUrl));
@@ -95,13 +97,12 @@ export async function measureEndings(
   const progress = () => operationOf(b, operation!.id);
 
   const killedAt: number[] = [];
-  let victim: Node = nodeA;
   for (let kill = 1; kill <= size.kills; kill++) {
     onProgress(`endings: checks, and node A killed, ${kill} of ${size.kills}`);
     await checks.answers(size.checks / 2 / size.kills);
     killedAt.push(Number((await progress()).ended));
-    await stage.call("killGatehouse", victim.pid);
-    victim = await stage.call("startGatehouse", { databaseUrl, port: Number(new URL(victim.origin).port) });
+    await stage.call("endGatehouse", { ...nodeA, signal: "SIGKILL" });
+    nodeA = await stage.call("startGatehouse", { databaseUrl, port: Number(new URL(nodeA.origin).port) });
   }
   onProgress("endings: checks");
   // Those on their way at the answer do not count.

@@ -45,6 +45,7 @@ export async function measureEndpoints(
   const gatehouse = await stage.call("startGatehouse", {
     databaseUrl: await stage.call("createDatabase", "endpoints"),
   });
+  children.defer(() => stage.call("endGatehouse", gatehouse));
   const createSessions = (count: number) => generator.call("createSessions", { ...gatehouse, count });
   const readSessions = await createSessions(READ_SESSIONS);
 

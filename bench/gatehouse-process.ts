@@ -11,9 +11,8 @@ import { fileURLToPath } from "node:url";
 export type GatehouseProcess = {
   pid: number;
   origin: string;
-  stop(): Promise<void>;
-  /** As `kill -9` does. */
-  kill(): Promise<void>;
+  /** Waits until it is gone; nothing happens if it is already. */
+  end(signal: NodeJS.Signals): Promise<void>;
 };
 
 /** What all servers on a database must have in common. */
@@ -50,13 +49,12 @@ export async function startGatehouse(
     child.kill(signal);
     await exited;
   };
-  const stop = () => end("SIGTERM");
   for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS && child.exitCode === null; waitedMs += 50) {
     await sleep(50);
     const origin = /"url":"([^"]+)"/.exec(await readFile(logPath, "utf8"))?.[1];
-    if (origin !== undefined) return { pid: child.pid!, origin, stop, kill: () => end("SIGKILL") };
+    if (origin !== undefined) return { pid: child.pid!, origin, end };
   }
-  if (child.exitCode === null) await stop();
+  if (child.exitCode === null) await end("SIGTERM");
   throw new Error(`Gatehouse did not start:\n${await readFile(logPath, "utf8")}`);
 }
 

@@ -47,6 +47,7 @@ export async function measureList(
   await using undo = new AsyncDisposableStack();
   const databaseUrl = await stage.call("createDatabase", "list");
   const node = await stage.call("startGatehouse", { databaseUrl });
+  undo.defer(() => stage.call("endGatehouse", node));
   onProgress(`list: filling the tables with ${sessions} sessions`);
   const known = await fillForList(databaseUrl, node, sessions);
   const api = openApi(node);

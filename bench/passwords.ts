@@ -33,6 +33,7 @@ export async function measurePasswords(
   const target = await stage.call("startGatehouse", {
     databaseUrl: await stage.call("createDatabase", "passwords"),
   });
+  children.defer(() => stage.call("endGatehouse", target));
   const sessions = await generator.call("createSessions", { ...target, count: READ_SESSIONS });
   const userIds = await passwords.call("addPeople", { ...target, count: PEOPLE });
 

@@ -29,6 +29,7 @@ export async function openHouse(
   const client = undo.use(await openClient(databaseUrl));
   const clock = await simulateClock(client);
   const node = await stage.call("startGatehouse", { databaseUrl });
+  undo.defer(() => stage.call("endGatehouse", node));
   const api = openApi(node, ADDING_CALLERS);
   const userIds = await addPeople(api, await addOrganization(api, "Retention"), PEOPLE);
   api.close();

@@ -18,8 +18,8 @@ export type Stage = {
   createDatabase(name: string): Promise<string>;
   /** Any number may serve a database. `port`: by default a free one. */
   startGatehouse(order: { databaseUrl: string; port?: number }): Promise<Node>;
-  /** As `kill -9` does; it is gone when this settles. */
-  killGatehouse(pid: number): Promise<void>;
+  /** It is gone when this settles; by default it ends in good order. */
+  endGatehouse(order: { pid: number; signal?: "SIGTERM" | "SIGKILL" }): Promise<void>;
   /**
    * Another command of the server's, `["projections", "verify"]`.
    * @returns what it printed; an exit code other than 0 is an error
@@ -67,12 +67,12 @@ const stage: Stage = {
   async startGatehouse({ databaseUrl, port }) {
     const directory = await stage.createDirectory(undefined);
     const node = await startGatehouse(databaseUrl, keys, directory, port);
-    undo.defer(node.stop);
+    undo.defer(() => node.end("SIGTERM"));
     nodes.set(node.pid, node);
     return { pid: node.pid, origin: node.origin, ...keys };
   },
-  async killGatehouse(pid) {
-    await nodes.get(pid)!.kill();
+  async endGatehouse({ pid, signal = "SIGTERM" }) {
+    await nodes.get(pid)!.end(signal);
   },
   async runGatehouse({ databaseUrl, args }) {
     const directory = await stage.createDirectory(undefined);
