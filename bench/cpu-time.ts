@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Linux reports processor time in hundredths of a second, whatever the kernel's own tick. */
 const TICKS_PER_SECOND = 100;
@@ -8,11 +8,33 @@ const TICKS_PER_SECOND = 100;
  * @returns seconds; undefined where there is no /proc
  */
 export function cpuSeconds(pid: number): number | undefined {
+  const stat = statOf(pid);
+  return stat && stat.own / TICKS_PER_SECOND;
+}
+
+/** That of a process and its children, those that have ended included. */
+export function familyCpuSeconds(pid: number): number | undefined {
+  const parent = statOf(pid);
+  if (parent === undefined) return undefined;
+  const others = readdirSync("/proc").map(Number).filter(Number.isInteger);
+  const children = others.map(statOf).filter((stat) => stat?.parentPid === pid);
+  const ticks = children.reduce((sum, child) => sum + child!.own, parent.own + parent.ended);
+  return ticks / TICKS_PER_SECOND;
+}
+
+/** @returns undefined where there is no /proc */
+export function parentPid(pid: number): number | undefined {
+  return statOf(pid)?.parentPid;
+}
+
+/** Ticks of a process itself, and of its children that have ended. */
+function statOf(pid: number): { parentPid: number; own: number; ended: number } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field, the name, may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    const [own, ended] = [Number(fields[11]) + Number(fields[12]), Number(fields[13]) + Number(fields[14])];
+    return { parentPid: Number(fields[1]), own, ended };
   } catch {
     return undefined;
   }

@@ -42,7 +42,10 @@ export async function measureEndpoints(
   const generator = children.use(startChild<LoadGenerator>("load-generator.ts"));
   const emptyServer = children.use(startChild<EmptyServer>("empty-server.ts"));
   const emptyOrigin = await emptyServer.call("start", undefined);
-  const gatehouse = await stage.call("startGatehouse", await stage.call("createDatabase", "endpoints"));
+  const gatehouse = await stage.call("startGatehouse", {
+    databaseUrl: await stage.call("createDatabase", "endpoints"),
+  });
+  children.defer(() => stage.call("endGatehouse", gatehouse));
   const createSessions = (count: number) => generator.call("createSessions", { ...gatehouse, count });
   const readSessions = await createSessions(READ_SESSIONS);
 

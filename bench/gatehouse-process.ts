@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -11,48 +11,93 @@ import { fileURLToPath } from "node:url";
 export type GatehouseProcess = {
   pid: number;
   origin: string;
+  /** Waits until it is gone; nothing happens if it is already. */
+  end(signal: NodeJS.Signals): Promise<void>;
+};
+
+/** What all servers on a database must have in common. */
+export type Keys = {
+  /** 64 hexadecimal characters. */
+  masterKey: string;
   /** The administrator's token. */
   bearer: string;
-  stop(): Promise<void>;
 };
 
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts Gatehouse as anybody does, `gatehouse serve`, every option at its default but the three it cannot do without:
- * database, keys and a free port. Its log, one line a call, goes to a file.
+ * Starts Gatehouse as anybody does, `gatehouse serve`, every option at its default but those it cannot do without:
+ * database, keys and a port. Its log, one line a call, goes to a file.
  * @param directory where that file goes
+ * @param port by default a free one
  * @throws Error with its last words, if it does not come up
  */
-export async function startGatehouse(databaseUrl: string, directory: string): Promise<GatehouseProcess> {
-  const bearer = randomBytes(32).toString("base64url");
+export async function startGatehouse(
+  databaseUrl: string,
+  keys: Keys,
+  directory: string,
+  port = 0,
+): Promise<GatehouseProcess> {
   const logPath = join(directory, "gatehouse.log");
   const log = openSync(logPath, "a");
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("../src/main.ts", import.meta.url)), "serve"],
-    {
-      stdio: ["ignore", log, log],
-      env: {
-        ...process.env,
-        GATEHOUSE_LISTEN: "127.0.0.1:0",
-        GATEHOUSE_DATABASE_URL: databaseUrl,
-        GATEHOUSE_DATA_DIR: join(directory, "data"),
-        GATEHOUSE_MASTER_KEY: randomBytes(32).toString("hex"),
-        GATEHOUSE_ADMIN_TOKEN: bearer,
-      },
-    },
-  );
+  const child = spawn(process.execPath, [mainPath, "serve"], {
+    stdio: ["ignore", log, log],
+    env: { ...environment(databaseUrl, keys, directory), GATEHOUSE_LISTEN: `127.0.0.1:${port}` },
+  });
   const exited = once(child, "exit");
-  const stop = async () => {
-    child.kill("SIGTERM");
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
     await exited;
   };
   for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS && child.exitCode === null; waitedMs += 50) {
     await sleep(50);
     const origin = /"url":"([^"]+)"/.exec(await readFile(logPath, "utf8"))?.[1];
-    if (origin !== undefined) return { pid: child.pid!, origin, bearer, stop };
+    if (origin !== undefined) return { pid: child.pid!, origin, end };
   }
-  if (child.exitCode === null) await stop();
+  if (child.exitCode === null) await end("SIGTERM");
   throw new Error(`Gatehouse did not start:\n${await readFile(logPath, "utf8")}`);
+}
+
+/**
+ * One of the other commands, to its end.
+ * @returns what it printed
+ * @throws Error with all it said, if its exit code is not 0
+ */
+export async function runGatehouse(
+  args: readonly string[],
+  databaseUrl: string,
+  keys: Keys,
+  directory: string,
+  signal: AbortSignal,
+): Promise<string> {
+  // Of a million sessions there is much to compare.
+  const heapMiB = Math.floor((totalmem() / 2 ** 20) * 0.75);
+  const child = spawn(process.execPath, [`--max-old-space-size=${heapMiB}`, mainPath, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: environment(databaseUrl, keys, directory),
+    signal,
+  });
+  const said = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    said.stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said.stderr += text;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code === 0) return said.stdout;
+  const words = `${said.stdout}${said.stderr}`.slice(0, 2_000);
+  throw new Error(`gatehouse ${args.join(" ")} ended with exit code ${code}:\n${words}`);
+}
+
+const mainPath = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+function environment(databaseUrl: string, { masterKey, bearer }: Keys, directory: string): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    GATEHOUSE_DATABASE_URL: databaseUrl,
+    GATEHOUSE_DATA_DIR: join(directory, "data"),
+    GATEHOUSE_MASTER_KEY: masterKey,
+    GATEHOUSE_ADMIN_TOKEN: bearer,
+  };
 }

@@ -3,10 +3,13 @@ import { fileURLToPath } from "node:url";
 import { measureAppend } from "./append.ts";
 import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
+import { measureEndings } from "./endings.ts";
 import { measureEndpoints } from "./endpoints.ts";
+import { measureList } from "./list.ts";
 import { describeMachine } from "./machine.ts";
 import { measurePasswords } from "./passwords.ts";
 import { type Results, toMarkdown } from "./report.ts";
+import { measureRetention } from "./retention.ts";
 import type { Stage } from "./stage.ts";
 
 const resultsDirectory = fileURLToPath(new URL("results/", import.meta.url));
@@ -59,6 +62,10 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
   if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
   if (chosen.includes("passwords"))
     results.passwords = await measurePasswords(stage, plan.passwords, onProgress);
+  if (chosen.includes("list")) results.list = await measureList(stage, plan.list, onProgress);
+  if (chosen.includes("endings")) results.endings = await measureEndings(stage, plan.endings, onProgress);
+  if (chosen.includes("retention"))
+    results.retention = await measureRetention(stage, plan.retention, onProgress);
   return results;
 }
 

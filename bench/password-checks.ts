@@ -5,12 +5,10 @@ import {
   AddHumanUserRequestSchema,
   AddHumanUserResponseSchema,
 } from "../src/gen/zitadel/user/v2/user_service_pb.js";
+import type { Target } from "./api.ts";
 import { answerCalls } from "./child.ts";
 import { openHttp2 } from "./http-clients.ts";
 import { encodeGrpcCall, messageOf } from "./wire.ts";
-
-/** Where sign-ins go, and as whom. */
-export type Target = { origin: string; bearer: string };
 
 /** People who sign in with their passwords, over and over. A process of its own beside the load generator. */
 export type PasswordChecks = {

@@ -30,7 +30,10 @@ export async function measurePasswords(
   await using children = new AsyncDisposableStack();
   const generator = children.use(startChild<LoadGenerator>("load-generator.ts"));
   const passwords = children.use(startChild<PasswordChecks>("password-checks.ts"));
-  const target = await stage.call("startGatehouse", await stage.call("createDatabase", "passwords"));
+  const target = await stage.call("startGatehouse", {
+    databaseUrl: await stage.call("createDatabase", "passwords"),
+  });
+  children.defer(() => stage.call("endGatehouse", target));
   const sessions = await generator.call("createSessions", { ...target, count: READ_SESSIONS });
   const userIds = await passwords.call("addPeople", { ...target, count: PEOPLE });
 

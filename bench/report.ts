@@ -1,7 +1,11 @@
 import type { AppendResult } from "./append.ts";
+import type { EndingsResult } from "./endings.ts";
+import { CHECKING_CALLERS } from "./endings-checks.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
+import type { ListResult } from "./list.ts";
 import type { Machine } from "./machine.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
+import { bytesOf, type Cost, comparedDays, type RetentionResult, summarizeCosts } from "./retention.ts";
 import type { Round, Spread } from "./statistics.ts";
 
 export type Results = {
@@ -10,16 +14,31 @@ export type Results = {
   endpoints?: EndpointResult[];
   append?: AppendResult[];
   passwords?: PasswordsResult;
+  list?: ListResult;
+  endings?: EndingsResult;
+  retention?: RetentionResult;
 };
 
 /** Everything as Markdown, fit for the README. */
-export function toMarkdown({ startedAt, machine, endpoints, append, passwords }: Results): string {
+export function toMarkdown({
+  startedAt,
+  machine,
+  endpoints,
+  append,
+  passwords,
+  list,
+  endings,
+  retention,
+}: Results): string {
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
+    ...(list ? ["", ...listTable(list)] : []),
+    ...(endings ? ["", ...endingsTable(endings)] : []),
+    ...(retention ? ["", ...retentionTable(retention)] : []),
     "",
   ].join("\n");
 }
@@ -109,6 +128,101 @@ function passwordsTable({ quiet, busy, p50, p99, signInsPerSecond }: PasswordsRe
   ];
 }
 
+function listTable({ sessions, pointMs, oneMs, pages }: ListResult): string[] {
+  const table = (title: string, isCounted: boolean) => [
+    "",
+    `| ${title} | rows | ratio | p50 ms | p99 ms | floor: p50 ms |`,
+    "|---|--:|--:|--:|--:|--:|",
+    ...pages
+      .filter((page) => page.isCounted === isCounted)
+      .map(({ what, rows, ratio, p50Ms, p99Ms, floorMs }) =>
+        row([
+          what,
+          whole(rows),
+          spread(ratio),
+          milliseconds(p50Ms),
+          milliseconds(p99Ms),
+          milliseconds(floorMs),
+        ]),
+      ),
+  ];
+  return [
+    `**Lists**, over ${whole(sessions)} sessions, one caller. Floor: the same sessions by their ids through SearchSessions. Ratio of the latencies: median (least–most). GetSession takes ${milliseconds(pointMs)} ms, SearchSessions of that one id ${milliseconds(oneMs)} ms.`,
+    ...table("page", false),
+    ...table("page with an exact total, whose cost grows with it", true),
+  ];
+}
+
+function endingsTable(result: EndingsResult): string[] {
+  const { matched, others, dryRunMs, answerMs, backgroundSeconds, checks, killedAt } = result;
+  const { createsPerSecond, before, during, p50, p99 } = result;
+  const kills = `${killedAt.length === 1 ? "once" : `${killedAt.length} times`} (with ${killedAt.map(whole).join(", ")} written)`;
+  return [
+    `**A bulk ending**: one EndSessions over ${whole(matched)} sessions, beside ${whole(others)} others, on two nodes; the one that was asked is killed ${kills} and started again. ${CHECKING_CALLERS} callers check sessions on both nodes, by GetSession and as credentials.`,
+    "",
+    "| | |",
+    "|---|--:|",
+    row(["EndSessions, answer", `${milliseconds(answerMs)} ms`]),
+    row(["dry run of it, answer", `${milliseconds(dryRunMs)} ms`]),
+    row(["checks sent after the answer", whole(checks.refused + checks.accepted)]),
+    row(["… of ended sessions, accepted", "0"]),
+    row(["… of other sessions, refused", "0"]),
+    row(["… without an answer, while the node was away", whole(checks.unanswered)]),
+    row([
+      "all endings written down after",
+      `${backgroundSeconds.toFixed(1)} s (${whole(matched / backgroundSeconds)} sessions/s)`,
+    ]),
+    row(["each session's ending events; `projections verify`", "exactly 1; clean"]),
+    "",
+    `CreateSession for users of the others, ${createsPerSecond} a second, while the endings are written down, against the same before. Latency: median of the ratios (least–most).`,
+    "",
+    "| | p50 ms | p99 ms |",
+    "|---|--:|--:|",
+    row(["before", milliseconds(before.p50Ms), milliseconds(before.p99Ms)]),
+    row(["meanwhile", ...(during ? [milliseconds(during.p50Ms), milliseconds(during.p99Ms)] : ["–", "–"])]),
+    row(["ratio", p50 ? spread(p50) : "–", p99 ? spread(p99) : "–"]),
+  ];
+}
+
+function retentionTable(result: RetentionResult): string[] {
+  const { days, sessionsADay, foldAfterDays, removeAfterDays, plateau, p50, cpu } = result;
+  const middle = Math.floor(days.length / 2);
+  const cost = ({ cpuMicroseconds, p50Ms }: Cost) => [
+    cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
+    milliseconds(p50Ms),
+  ];
+  const shown = [1 / 3, 1 / 2, 2 / 3, 1].map((share) => Math.round(days.length * share));
+  return [
+    `**A steady load**, ${whole(sessionsADay)} sessions a day, of which half are ended and half expire; folded ${foldAfterDays} days after their end and removed after ${removeAfterDays}. The database's clock is moved on, its rows are not touched.`,
+    "",
+    "| end of day | sessions | events | sessions: table MiB | indexes MiB | events: table MiB | indexes MiB | all MiB | maintenance s |",
+    "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...shown.map((day) => {
+      const { sessions, events, maintenanceMs } = days[day - 1]!;
+      const bytes = [sessions.tableBytes, sessions.indexBytes, events.tableBytes, events.indexBytes];
+      return row([
+        String(day),
+        whole(sessions.rows),
+        whole(events.rows),
+        ...[...bytes, bytesOf({ sessions, events })].map(mebibytes),
+        (maintenanceMs / 1_000).toFixed(1),
+      ]);
+    }),
+    "",
+    `Size at the end of day ${days.length}, to day ${middle}: **${plateau.toFixed(2)}**. CreateSession in the last days, to the first, each beside a server with empty tables: median (least–most).`,
+    "",
+    "| | CPU µs | p50 ms | empty tables: CPU µs | p50 ms |",
+    "|---|--:|--:|--:|--:|",
+    ...Object.entries(comparedDays(days)).map(([which, some]) => {
+      const of = (side: "creates" | "onEmptyTables") => cost(summarizeCosts(some.map((day) => day[side])));
+      return row([`${which} ${some.length} days`, ...of("creates"), ...of("onEmptyTables")]);
+    }),
+    row(["ratio", cpu ? spread(cpu) : "–", spread(p50), "", ""]),
+    "",
+    "CPU: processor time of the server and of all of PostgreSQL for one CreateSession.",
+  ];
+}
+
 const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
   whole(perSecond),
   milliseconds(p50Ms),
@@ -117,6 +231,7 @@ const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
 
 const row = (cells: string[]): string => `| ${cells.join(" | ")} |`;
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
 const spread = ({ median, least, most }: Spread): string =>
   `**${median.toFixed(2)}** (${least.toFixed(2)}–${most.toFixed(2)})`;

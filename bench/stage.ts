@@ -1,10 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { startPostgres } from "../test/support/postgres.ts";
 import { answerCalls } from "./child.ts";
-import { type GatehouseProcess, startGatehouse } from "./gatehouse-process.ts";
+import { type GatehouseProcess, type Keys, runGatehouse, startGatehouse } from "./gatehouse-process.ts";
 
 /**
  * Everything that must not outlive the run: PostgreSQL, Gatehouse and their files. A process of its own, so that all
@@ -15,16 +16,35 @@ export type Stage = {
   startPostgres(nothing: undefined): Promise<string>;
   /** @returns its URL */
   createDatabase(name: string): Promise<string>;
-  startGatehouse(databaseUrl: string): Promise<Pick<GatehouseProcess, "pid" | "origin" | "bearer">>;
+  /** Any number may serve a database. `port`: by default a free one. */
+  startGatehouse(order: { databaseUrl: string; port?: number }): Promise<Node>;
+  /** It is gone when this settles; by default it ends in good order. */
+  endGatehouse(order: { pid: number; signal?: "SIGTERM" | "SIGKILL" }): Promise<void>;
+  /**
+   * Another command of the server's, `["projections", "verify"]`.
+   * @returns what it printed; an exit code other than 0 is an error
+   */
+  runGatehouse(order: { databaseUrl: string; args: readonly string[] }): Promise<string>;
   /** @returns the path of a new temporary directory */
   createDirectory(nothing: undefined): Promise<string>;
 };
+
+/** A server that runs. */
+export type Node = Pick<GatehouseProcess, "pid" | "origin"> & Keys;
 
 // Durable, as shipped. Beyond that the tables fit into memory, and no checkpoint falls into just one side's round.
 const settings = ["fsync=on", "shared_buffers=512MB", "max_wal_size=16GB", "checkpoint_timeout=1h"];
 
 const undo = new AsyncDisposableStack();
 let postgres: Awaited<ReturnType<typeof startPostgres>>;
+const nodes = new Map<number, GatehouseProcess>();
+const keys: Keys = {
+  masterKey: randomBytes(32).toString("hex"),
+  bearer: randomBytes(32).toString("base64url"),
+};
+/** Commands are not waited for once nobody wants their answer. */
+const over = new AbortController();
+process.once("disconnect", () => over.abort());
 
 const stage: Stage = {
   async startPostgres() {
@@ -44,13 +64,19 @@ const stage: Stage = {
     await postgres.createDatabase(name);
     return postgres.url(name);
   },
-  async startGatehouse(databaseUrl) {
-    const { pid, origin, bearer, stop } = await startGatehouse(
-      databaseUrl,
-      await stage.createDirectory(undefined),
-    );
-    undo.defer(stop);
-    return { pid, origin, bearer };
+  async startGatehouse({ databaseUrl, port }) {
+    const directory = await stage.createDirectory(undefined);
+    const node = await startGatehouse(databaseUrl, keys, directory, port);
+    undo.defer(() => node.end("SIGTERM"));
+    nodes.set(node.pid, node);
+    return { pid: node.pid, origin: node.origin, ...keys };
+  },
+  async endGatehouse({ pid, signal = "SIGTERM" }) {
+    await nodes.get(pid)!.end(signal);
+  },
+  async runGatehouse({ databaseUrl, args }) {
+    const directory = await stage.createDirectory(undefined);
+    return runGatehouse(args, databaseUrl, keys, directory, over.signal);
   },
   async createDirectory() {
     const directory = await mkdtemp(join(tmpdir(), "gatehouse-bench-"));
