@@ -90,7 +90,7 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
     `
     INSERT INTO sessions (id, sequence, status, creator_id, user_id, user_organization_id, user_epoch, factors,
       metadata, fingerprint_id, user_agent, token_digest, lifetime_ends_at, last_used_at, ending, ended_at, created_at,
-      changed_at, is_archived)
+      changed_at)
     SELECT ${idOf("n")},
       3 + (user_id IS NOT NULL)::int + has_password::int + has_totp::int + (lifetime IS NOT NULL)::int + (status <> 'active')::int,
       status, creator_id, user_id, organization_id, session_epoch,
@@ -105,8 +105,7 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
         WHEN 'expired' THEN jsonb_build_object('reason', status, 'actorId', NULL) END,
       CASE status WHEN 'terminated' THEN at + interval '10 minutes' WHEN 'expired' THEN at + lifetime END,
       at,
-      CASE status WHEN 'terminated' THEN at + interval '10 minutes' WHEN 'expired' THEN at + lifetime + interval '1 second' ELSE at END,
-      status = 'terminated'
+      CASE status WHEN 'terminated' THEN at + interval '10 minutes' WHEN 'expired' THEN at + lifetime + interval '1 second' ELSE at END
     FROM (
       SELECT n, at, status, digest, device, address, creator_id, u.id AS user_id, organization_id, session_epoch, password_epoch,
         u.id IS NOT NULL AND (digest IS NOT NULL OR ${pick(4, 4)} > 0) AS has_password,

@@ -60,7 +60,7 @@ export function standing({ session, user, now, endings }: SessionRecord): Standi
   if (status !== "active" && status !== "expired") return "ended";
   if (session.userId !== null && session.userEpoch !== user?.sessionEpoch) return "ended";
   if (status === "expired") return "expired";
-  if (endings.some((ending) => reaches(ending, session, user))) return "ended";
+  if (endings.some((ending) => reaches(ending, session))) return "ended";
   return session.expiresAt !== null && session.expiresAt < now ? "expired" : "active";
 }
 

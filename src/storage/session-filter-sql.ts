@@ -117,7 +117,5 @@ function networksSql(networks: readonly string[]): Sql {
 }
 
 function factorSql(factor: SessionFactor): Sql {
-  if (factor !== "password") return sql<SqlBool>`jsonb_exists(s.factors, ${factor})`;
-  return sql<SqlBool>`coalesce((s.factors->'password'->>'epoch')::bigint
-    = (SELECT u.password_epoch FROM users u WHERE u.id = s.user_id), false)`;
+  return sql<SqlBool>`jsonb_exists(s.factors, ${factor})`;
 }

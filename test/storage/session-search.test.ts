@@ -418,8 +418,8 @@ class Run {
     const { statuses = ["active", "expired"], reasons } = filter;
     const expected = all
       .filter(
-        ({ record: { session, user }, standing: stands, ended }) =>
-          meets(filter, session, user) &&
+        ({ record: { session }, standing: stands, ended }) =>
+          meets(filter, session) &&
           statuses.includes(stands) &&
           (reasons === undefined || (ended !== undefined && reasons.includes(ended.reason))) &&
           mayRead(asker, session),

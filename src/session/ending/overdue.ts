@@ -25,7 +25,7 @@ export type OverdueEnding = {
  * @returns undefined if the stream says all there is to say
  */
 export function overdueEnding(
-  { session, user, now, endings }: SessionRecord,
+  { session, now, endings }: SessionRecord,
   act: UserAct | undefined,
 ): OverdueEnding | undefined {
   const dismissed: SessionEvent = { type: "session.dismissed", payload: {} };
@@ -34,7 +34,7 @@ export function overdueEnding(
   }
   if (session.status !== "active") return undefined;
   const causes: Ended[] = endings
-    .filter((ending) => reaches(ending, session, user))
+    .filter((ending) => reaches(ending, session))
     .map(({ id, actorId, createdAt }) => ({
       reason: "ended_by_filter",
       actorId,

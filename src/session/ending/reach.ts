@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import type { SessionFactor, SessionFilter } from "../../storage/session-filter.ts";
-import type { RunningEnding, SessionUser } from "../../storage/session-repository.ts";
+import type { RunningEnding } from "../../storage/session-repository.ts";
 import type { SessionRow } from "../../storage/tables.ts";
 
 /**
@@ -8,22 +8,25 @@ import type { SessionRow } from "../../storage/tables.ts";
  * Whatever it has become since was decided with the ending in view, and then it is one of those the session was spared.
  * The same in SQL: `reachedSql` in `storage/session-filter-sql.ts`. The two change together.
  */
-export function reaches(ending: RunningEnding, session: SessionRow, user: SessionUser | null): boolean {
+export function reaches(ending: RunningEnding, session: SessionRow): boolean {
   return (
     session.createdAt <= ending.createdAt &&
     (session.expiresAt === null || session.expiresAt >= ending.createdAt) &&
     !session.spared?.includes(ending.id) &&
-    meets(ending.filter, session, user)
+    meets(ending.filter, session)
   );
 }
 
-/** Whether a session meets every condition of a filter but those on how it stands. */
-export function meets(filter: SessionFilter, session: SessionRow, user: SessionUser | null): boolean {
+/**
+ * Whether a session meets every condition of a filter but those on how it stands. Only the session itself counts: a new
+ * password of its user is no change of the session, so it must not take it out of a running ending, or into one.
+ */
+export function meets(filter: SessionFilter, session: SessionRow): boolean {
   const { ids, userIds, organizationIds, creatorIds, fingerprintIds, addresses, exceptIds } = filter;
   const { createdFrom, createdBefore, factorsPresent, factorsMissing, metadata } = filter;
   const listed = (list: readonly string[] | undefined, value: string | null | undefined) =>
     list === undefined || (value != null && list.includes(value));
-  const has = (factor: SessionFactor) => hasFactor(factor, session, user);
+  const has = (factor: SessionFactor) => session.factors[factor] !== undefined;
   return (
     listed(ids, session.id) &&
     listed(userIds, session.userId) &&
@@ -38,11 +41,6 @@ export function meets(filter: SessionFilter, session: SessionRow, user: SessionU
     Object.entries(metadata ?? {}).every(([key, value]) => session.metadata[key] === value) &&
     !exceptIds?.includes(session.id)
   );
-}
-
-function hasFactor(factor: SessionFactor, { factors }: SessionRow, user: SessionUser | null): boolean {
-  if (factor === "password") return factors.password?.epoch === (user?.passwordEpoch ?? null);
-  return factors[factor] !== undefined;
 }
 
 /** @param network an address, or a network in CIDR notation; an address is never in a network of the other family */
