@@ -146,6 +146,18 @@ export class UpkeepRepository {
     return rows;
   }
 
+  /** How long the oldest of each kind has been waiting to be done; 0: there is none. */
+  async waiting(): Promise<{ task: string; seconds: number }[]> {
+    const { rows } = await sql<{ task: string; seconds: number }>`
+      SELECT task, coalesce(extract(epoch FROM now() - since), 0)::float8 AS seconds FROM (
+        SELECT 'user endings' AS task, min(ended_at) AS since FROM user_endings WHERE NOT is_done
+        UNION ALL SELECT 'bulk endings', min(created_at) FROM endings WHERE status = 'running'
+        UNION ALL SELECT 'erase users', min(ended_at) FROM user_endings
+          WHERE reason IN ('user_deleted', 'organization_removed') AND NOT is_erased
+      ) AS waiting`.execute(this.#db);
+    return rows;
+  }
+
   /**
    * Frees the space of what was changed and removed, of one table that has enough of it, as PostgreSQL does by itself;
    * the embedded database has nobody who would.

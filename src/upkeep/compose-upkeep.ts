@@ -57,6 +57,15 @@ export function composeUpkeep({
     "Ended sessions removed for their age.",
   );
   const erased = metrics.counter("gatehouse_users_erased_total", "Removed users whose data was erased.");
+  metrics.gauge(
+    "gatehouse_upkeep_waiting_seconds",
+    "How long the oldest of what is to be written down or erased has been waiting, on all servers.",
+    async () =>
+      (await upkeep.waiting()).map(({ task, seconds }) => ({
+        labels: { task },
+        value: Math.max(0, seconds),
+      })),
+  );
   const retentionDays = async () => (await sessionSettings({ organizations }, undefined)).retention;
   const foldAfter = async () => (await retentionDays()).foldAfterDays;
   const removeAfter = async () => (await retentionDays()).removeAfterDays;

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import { endSessions } from "../../src/session/end-sessions.ts";
@@ -10,6 +11,7 @@ import { userEndingsWriter } from "../../src/upkeep/user-endings.ts";
 import { BATCH } from "../../src/upkeep/write-down.ts";
 import { createUser } from "../../src/user/create-user.ts";
 import { deleteUser } from "../../src/user/delete-user.ts";
+import { until } from "../crash/poll.ts";
 import { engines } from "../support/databases.ts";
 import { defaultOrganization, human, lock, owner } from "../user/house.ts";
 import {
@@ -238,6 +240,18 @@ describe.each(engines)("endings that are written down later, on %s", (engine) =>
     );
   });
 
+  it("show how long they have been waiting", async () => {
+    const waiting = async () =>
+      Number(/waiting_seconds\{task="user endings"\} (\S+)/.exec(await background.metrics.text())![1]);
+    expect(await waiting()).toBe(0);
+    const eva = await addUser(background, `eva-${engine}`);
+    await addSessions(background, 1, () => [ofUser(eva)]);
+    await lock(background, eva);
+    expect(await waiting()).toBeGreaterThan(0);
+    await background.run();
+    expect(await waiting()).toBe(0);
+  });
+
   it("are counted by their reasons", async () => {
     const before = await background.metrics.text();
     const count = (text: string) =>
@@ -247,6 +261,29 @@ describe.each(engines)("endings that are written down later, on %s", (engine) =>
     await deleteUser(background, owner, ada);
     await background.run();
     expect(count(await background.metrics.text()) - count(before)).toBe(3);
+  });
+});
+
+describe.each(engines)("a step that fails, on %s", (engine) => {
+  it("does not keep the endings of other users waiting, and is tried again", async () => {
+    const background = await openBackground(engine);
+    const users = [await addUser(background, "a-first"), await addUser(background, "b-second")] as const;
+    const [failing] = await addSessions(background, 1, () => [ofUser(users[0])]);
+    const free = await addSessions(background, 2, () => [ofUser(users[1])]);
+    await sql`CREATE FUNCTION refuse() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''out of order''; END'
+      LANGUAGE plpgsql`.execute(background.db);
+    await sql`CREATE TRIGGER refuse BEFORE UPDATE ON sessions FOR EACH ROW
+      WHEN (OLD.user_id = ${sql.lit(users[0])}) EXECUTE FUNCTION refuse()`.execute(background.db);
+    for (const user of users) await lock(background, user);
+    const { worker } = background.another();
+    worker.start();
+    const reasons = (ids: readonly string[]) => endingsOf(background, ids);
+    await until("the other user's endings", async () => (await reasons(free)).user_locked === 2);
+    expect(await reasons([failing!])).toEqual({ alive: 1 });
+    await sql`DROP TRIGGER refuse ON sessions`.execute(background.db);
+    await until("the first user's ending", async () => (await reasons([failing!])).user_locked === 1);
+    await worker.stop();
+    await background.close();
   });
 });
 
