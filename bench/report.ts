@@ -193,7 +193,7 @@ function retentionTable(result: RetentionResult): string[] {
   ];
   const shown = [1 / 3, 1 / 2, 2 / 3, 1].map((share) => Math.round(days.length * share));
   return [
-    `**A steady load**, ${whole(sessionsADay)} sessions a day, of which half are ended and half expire; folded ${foldAfterDays} days after their end and removed after ${removeAfterDays}. The database's clock is moved on, its rows are not touched.`,
+    `**A steady load**, ${whole(sessionsADay)} sessions a day, of which half are ended and half expire; folded ${foldAfterDays} d and removed ${removeAfterDays} d after their end. The database's clock is moved on, its rows are not touched.`,
     "",
     "| end of day | sessions | events | sessions: table MiB | indexes MiB | events: table MiB | indexes MiB | all MiB | maintenance s |",
     "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
