@@ -159,8 +159,8 @@ export class ErasureRepository {
 const isRemoval = (alias: string): Sql =>
   sql<SqlBool>`${sql.ref(alias)}.reason IN ('user_deleted', 'organization_removed')`;
 
-/** All of them have ended. */
+/** All of them have ended. Each status has its own index. */
 const unerased = ({ userId, epoch }: Erasure): Sql =>
-  sql<SqlBool>`s.user_id = ${userId} AND s.user_epoch <= ${epoch} AND s.status <> 'active'
-    AND (NOT s.is_folded OR s.user_agent IS NOT NULL OR s.fingerprint_id IS NOT NULL OR s.metadata <> '{}'::jsonb
+  sql<SqlBool>`((s.user_id = ${userId} AND s.status = 'terminated') OR (s.user_id = ${userId} AND s.status = 'expired'))
+    AND s.user_epoch <= ${epoch} AND (NOT s.is_folded OR s.user_agent IS NOT NULL OR s.fingerprint_id IS NOT NULL OR s.metadata <> '{}'::jsonb
       OR jsonb_exists(s.factors->'user', 'preferredLanguage'))`;

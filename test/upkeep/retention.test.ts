@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { uuidV7 } from "../../src/crypto/random-ids.ts";
 import { idpIntentAggregate } from "../../src/idp/intent.ts";
 import { Metrics } from "../../src/metrics.ts";
 import type { NotificationEvent } from "../../src/notification/events.ts";
@@ -12,6 +13,7 @@ import { projections } from "../../src/projections/projections.ts";
 import { verifyProjections } from "../../src/projections/replay.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import { endSessions, getOperation } from "../../src/session/end-sessions.ts";
+import { endingAggregate } from "../../src/session/ending/ending.ts";
 import { standing } from "../../src/session/session.ts";
 import { change } from "../../src/storage/aggregate.ts";
 import { openPostgres } from "../../src/storage/database.ts";
@@ -19,6 +21,7 @@ import { EventRepository } from "../../src/storage/event-repository.ts";
 import { OrganizationRepository } from "../../src/storage/organization-repository.ts";
 import { upkeepStores } from "../../src/storage/upkeep-stores.ts";
 import { composeUpkeep } from "../../src/upkeep/compose-upkeep.ts";
+import { initialUser, userAggregate } from "../../src/user/user.ts";
 import { outcomeOf } from "../session/rooms.ts";
 import { createTestDatabase, engines } from "../support/databases.ts";
 import { owner } from "../user/house.ts";
@@ -29,6 +32,7 @@ import {
   doneBy,
   holding,
   lifetime,
+  ofUser,
   openBackground,
   pastExpiry,
 } from "./background.ts";
@@ -333,11 +337,36 @@ describe("retention on a large postgres", () => {
     const before = await scans();
     expect(doneBy(await worker.runToEnd())).toEqual({ sweep: 1_000, "fold sessions": 1_000 });
     expect(await scans()).toEqual(before);
+
+    const [filtered] = [
+      await addSessions({ events }, 5),
+      await addSessions({ events }, 5, () => [ofUser("mia")]),
+    ];
+    const machine = { organizationId: "home", userName: "mia", name: "mia", accessTokenType: 0 };
+    await events.append([
+      change(
+        userAggregate,
+        initialUser("mia"),
+        [
+          { type: "user.machine.added", payload: machine },
+          { type: "user.removed", payload: {} },
+        ],
+        "tester",
+      ),
+      change(
+        endingAggregate,
+        endingAggregate.initialState(uuidV7()),
+        [{ type: "ending.started", payload: { filter: { ids: filtered } } }],
+        "tester",
+      ),
+    ]);
+    expect(doneBy(await worker.runToEnd())).toMatchObject({ "user endings": 5, "erase users": 5 + 2 });
+    expect(await scans()).toEqual(before);
     await age({ db }, 60);
     await sql`UPDATE sessions SET is_folded = true`.execute(db);
     await sql`ANALYZE`.execute(db);
     const between = await scans();
-    expect(doneBy(await worker.runToEnd())).toEqual({ "remove sessions": 1_000 });
+    expect(doneBy(await worker.runToEnd())).toMatchObject({ "remove sessions": 1_000 });
     expect(await scans()).toEqual(between);
     await close();
     await database.remove();
