@@ -21,11 +21,12 @@ export function sweeper(dependencies: EndingDependencies): UpkeepTask["run"] {
       mark = before(mark, LOOK_BACK.byMs);
     }
     const { now, oldest } = await upkeep.oldestExpired(mark);
+    const latest = before(now, MARGIN_MS);
     if (oldest === undefined) {
-      mark = new Date(Math.max(mark.getTime(), before(now, MARGIN_MS).getTime()));
+      mark = new Date(Math.max(mark.getTime(), latest.getTime()));
       return { done: 0, left: "nothing" };
     }
-    mark = oldest;
+    if (oldest < latest) mark = oldest;
     const done = await upkeep.step(async (step, committed) => {
       const records = await upkeep.expiredSessions(step, mark, BATCH);
       return (await writeDown(dependencies, step, committed, records)).done;

@@ -12,6 +12,7 @@ import { BATCH } from "../../src/upkeep/write-down.ts";
 import { createUser } from "../../src/user/create-user.ts";
 import { deleteUser } from "../../src/user/delete-user.ts";
 import { until } from "../crash/poll.ts";
+import { ageSession } from "../support/age-session.ts";
 import { engines } from "../support/databases.ts";
 import { defaultOrganization, human, lock, owner } from "../user/house.ts";
 import {
@@ -45,6 +46,16 @@ describe.each(engines)("endings that are written down later, on %s", (engine) =>
   afterAll(() => background.close());
 
   describe("of lifetimes", () => {
+    it("are written also for what comes in late, below what was swept meanwhile", async () => {
+      const [late] = await addSessions(background, 1, () => [lifetime(60_000)]);
+      const [swept] = await addSessions(background, 1, () => [lifetime()]);
+      await pastExpiry(background, swept!);
+      expect(await background.run()).toEqual({ sweep: 1 });
+      // As if its append had been on the way for that long.
+      await ageSession(background.db, late!, 70_000);
+      expect(await background.run()).toEqual({ sweep: 1 });
+    });
+
     it("are written once, however many servers sweep, and not for what has no lifetime or a longer one", async () => {
       const short = await addSessions(background, 700, () => [lifetime()]);
       const others = await addSessions(background, 2, (index) => (index === 0 ? [] : [lifetime(60_000)]));
