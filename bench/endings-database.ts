@@ -60,7 +60,8 @@ export async function fillForEndings(
     count,
     userIds: [...userIds, ...bystanderIds],
     userOf: `1 + CASE WHEN ${isOther} THEN ${userIds.length} + n % ${bystanderIds.length} ELSE n % ${userIds.length} END`,
-    days: 180,
+    // Retention leaves what ended in this time as it is.
+    days: 20,
     creatorIds: ["login", "console", "mobile"],
     devices: Math.ceil(count / SESSIONS_PER_USER),
     terminated: `NOT (${isOther}) AND n % ${CYCLE} < ${OTHERS + ENDED_BEFORE}`,
