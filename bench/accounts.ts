@@ -1,11 +1,18 @@
 import { pbkdf2Sync } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { SessionSettingsService } from "../src/gen/gatehouse/session/v1/session_settings_service_pb.js";
 import { OrganizationService } from "../src/gen/zitadel/org/v2/org_service_pb.js";
 import { UserService } from "../src/gen/zitadel/user/v2/user_service_pb.js";
 import type { Api } from "./api.ts";
 
 /** Callers of an {@link Api} that adds people. */
 export const ADDING_CALLERS = 32;
+
+/** Has the server leave ended sessions as they are, so that what was counted stays so. */
+export async function keepEndedSessions(api: Api): Promise<void> {
+  const retention = { foldAfterDays: 0, removeAfterDays: 0 };
+  await api.call(SessionSettingsService.method.setSessionSettings, { settings: { retention } });
+}
 
 /** @returns its id */
 export async function addOrganization(api: Api, name: string): Promise<string> {

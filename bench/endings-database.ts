@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { deriveKey } from "../src/crypto/encryption.ts";
 import { SessionTokens } from "../src/session/session-token.ts";
-import { ADDING_CALLERS, addOrganization, addOutsider, addPeople } from "./accounts.ts";
+import { ADDING_CALLERS, addOrganization, addOutsider, addPeople, keepEndedSessions } from "./accounts.ts";
 import { openApi } from "./api.ts";
 import type { CheckedSession } from "./endings-checker.ts";
 import { seededId, seedSessions } from "./session-seed.ts";
@@ -36,6 +36,7 @@ export async function fillForEndings(
   { sessions, checkedSessions }: { sessions: number; checkedSessions: number },
 ): Promise<EndingsDatabase> {
   const api = openApi(node, ADDING_CALLERS);
+  await keepEndedSessions(api);
   const organizationId = await addOrganization(api, "Ending");
   const otherId = await addOrganization(api, "Staying");
   const outsider = await addOutsider(api, otherId);
@@ -60,8 +61,7 @@ export async function fillForEndings(
     count,
     userIds: [...userIds, ...bystanderIds],
     userOf: `1 + CASE WHEN ${isOther} THEN ${userIds.length} + n % ${bystanderIds.length} ELSE n % ${userIds.length} END`,
-    // Retention leaves what ended in this time as it is.
-    days: 20,
+    days: 180,
     creatorIds: ["login", "console", "mobile"],
     devices: Math.ceil(count / SESSIONS_PER_USER),
     terminated: `NOT (${isOther}) AND n % ${CYCLE} < ${OTHERS + ENDED_BEFORE}`,

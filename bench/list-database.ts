@@ -1,7 +1,7 @@
 import { deriveKey } from "../src/crypto/encryption.ts";
 import { InternalPermissionService } from "../src/gen/zitadel/internal_permission/v2/internal_permission_service_pb.js";
 import { SessionTokens } from "../src/session/session-token.ts";
-import { ADDING_CALLERS, addOrganization, addPeople } from "./accounts.ts";
+import { ADDING_CALLERS, addOrganization, addPeople, keepEndedSessions } from "./accounts.ts";
 import { openApi } from "./api.ts";
 import { addressOf, fingerprintOf, pick, seededId, seedSessions } from "./session-seed.ts";
 import type { Node } from "./stage.ts";
@@ -32,6 +32,7 @@ const VARIANTS = 10;
 /** Sessions of half a year, of which a tenth was ended and a twentieth has expired. */
 export async function fillForList(databaseUrl: string, node: Node, sessions: number): Promise<ListDatabase> {
   const api = openApi(node, ADDING_CALLERS);
+  await keepEndedSessions(api);
   const organizationIds: string[] = [];
   const people: string[] = [];
   for (let index = 0; index < ORGANIZATIONS; index++) {
