@@ -28,7 +28,7 @@ Benchmarks, all by default (about an hour; the first three take five minutes):
 One by its name runs longer and swings less.
 
 Options:
-  --short     two minutes at most: shows that everything runs, the figures are coarse
+  --short     a few minutes: shows that everything runs, the figures are coarse
   --sessions <count>
               sessions of list and endings instead of a million, or 10,000 with --short
   --help      this text
