@@ -260,9 +260,10 @@ describe.each(engines)("codes on their way on %s", (engine) => {
       ask("RegisterPasskey", { userId, code: given, domain: "localhost" });
     expect(await refusal(register({ id: id!, code: "WRONG" }))).toMatchObject({ id: "COMMAND-Eeb2a" });
     expect(await register({ id: id!, code: code! })).toHaveProperty("passkeyId");
-    const stream = await house.operate((opened) => streamOf(opened, "user", userId));
-    const types = stream.map(({ type }) => type);
-    expect(types).toContain("user.human.passwordless.initialization.code.sent");
+    await until("the mail to be on record", async () => {
+      const stream = await house.operate((opened) => streamOf(opened, "user", userId));
+      return stream.some(({ type }) => type === "user.human.passwordless.initialization.code.sent");
+    });
   });
 
   test("a session that ended gets nothing any more", async () => {
