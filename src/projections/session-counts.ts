@@ -1,9 +1,9 @@
-import { sql, type Transaction } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Database } from "../storage/tables.ts";
 import type { Difference } from "./stored-rows.ts";
 
 /** Which counts of sessions, by organization and of all, are not those of the rows in the same snapshot. */
-export async function countDifferences(trx: Transaction<Database>): Promise<Difference[]> {
+export async function countDifferences(db: Kysely<Database>): Promise<Difference[]> {
   const { rows } = await sql<{ id: string } & Record<(typeof columns)[number], boolean>>`
     WITH kept AS (
       SELECT * FROM session_counts
@@ -19,7 +19,7 @@ export async function countDifferences(trx: Transaction<Database>): Promise<Diff
     )
     SELECT organization_id AS id, sum(active) <> 0 AS active, sum(expired) <> 0 AS expired,
       sum(terminated) <> 0 AS terminated
-    FROM difference GROUP BY organization_id ORDER BY organization_id`.execute(trx);
+    FROM difference GROUP BY organization_id ORDER BY organization_id`.execute(db);
   return rows.flatMap(({ id, ...differs }) =>
     columns
       .filter((column) => differs[column])

@@ -38,7 +38,7 @@ export class SessionCountRepository {
         INSERT INTO session_counts AS c
         SELECT coalesce(organization_id, ''), sum(active), sum(expired), sum(terminated)
         FROM taken GROUP BY GROUPING SETS ((organization_id), ())
-        HAVING GROUPING(organization_id) = 1 OR organization_id IS NOT NULL
+        HAVING (GROUPING(organization_id) = 1 AND count(*) > 0) OR organization_id IS NOT NULL
         ON CONFLICT (organization_id) DO UPDATE SET active = c.active + excluded.active,
           expired = c.expired + excluded.expired, terminated = c.terminated + excluded.terminated
       )

@@ -25,11 +25,10 @@ export function countCompactor({
     const done = await upkeep.step((step) => counts.compact(step, BATCH));
     if (done === undefined) return { done: 0, left: "held" };
     sinceVacuum += done;
-    if (done === BATCH) return { done, left: "more" };
     if (sinceVacuum >= VACUUM_AFTER) {
       sinceVacuum = 0;
       await upkeep.vacuum("session_count_changes");
     }
-    return { done, left: "nothing" };
+    return { done, left: done === BATCH ? "more" : "nothing" };
   };
 }
