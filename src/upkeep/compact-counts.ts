@@ -20,15 +20,19 @@ export function countCompactor({
   counts: SessionCountRepository;
 }): UpkeepTask["run"] {
   let sinceVacuum = 0;
+  let isAtIt = false;
   return async () => {
-    if (!(await counts.areWaiting(ENOUGH))) return { done: 0, left: "nothing" };
+    if (!isAtIt && !(await counts.areWaiting(ENOUGH))) return { done: 0, left: "nothing" };
     const done = await upkeep.step((step) => counts.compact(step, BATCH));
     if (done === undefined) return { done: 0, left: "held" };
     sinceVacuum += done;
+    // To the last, or what is left at the end of the table keeps all the space before it.
+    isAtIt = done === BATCH;
+    if (isAtIt) return { done, left: "more" };
     if (sinceVacuum >= VACUUM_AFTER) {
       sinceVacuum = 0;
       await upkeep.vacuum("session_count_changes");
     }
-    return { done, left: done === BATCH ? "more" : "nothing" };
+    return { done, left: "nothing" };
   };
 }
