@@ -140,7 +140,7 @@ describe.each(engines)("totals on %s", (engine) => {
         await background.run();
         await expectTotals();
       }),
-      { numRuns: 8, endOnFailure: true, examples: [[everything]] },
+      { numRuns: 5, endOnFailure: true, examples: [[everything]] },
     );
   }, 120_000);
 
