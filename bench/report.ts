@@ -149,7 +149,7 @@ function listTable({ sessions, pointMs, oneMs, pages }: ListResult): string[] {
   return [
     `**Lists**, over ${whole(sessions)} sessions, one caller. Floor: the same sessions by their ids through SearchSessions. Ratio of the latencies: median (least–most). GetSession takes ${milliseconds(pointMs)} ms, SearchSessions of that one id ${milliseconds(oneMs)} ms.`,
     ...table("page", false),
-    ...table("page with an exact total, whose cost grows with it", true),
+    ...table("page with an exact total", true),
   ];
 }
 

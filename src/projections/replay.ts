@@ -4,6 +4,7 @@ import type { Projections } from "../storage/projection.ts";
 import { fieldName, type Row, type RowTable } from "../storage/row-table.ts";
 import type { Database } from "../storage/tables.ts";
 import { emptyTable, ownerColumn, type ReplayedTable, replayLog } from "./replay-log.ts";
+import { countDifferences } from "./session-counts.ts";
 import { type Difference, StoredRows } from "./stored-rows.ts";
 
 export type { Difference };
@@ -15,7 +16,7 @@ const ROWS_PER_PAGE = 5_000;
 /**
  * Folds the whole log and compares the result with every row, in one snapshot. Log and rows are read side by side in the
  * order of their ids, so that memory does not grow with them.
- * @returns an empty list of differences if the rows are exactly what the log says
+ * @returns an empty list of differences if the rows are exactly what the log says, and the counts what the rows say
  */
 export function verifyProjections(
   db: Kysely<Database>,
@@ -40,11 +41,15 @@ export function verifyProjections(
       for (const [owner, ofOwner] of byOwner(table, rows)) await stored.get(table)!.expect(owner, ofOwner);
     }
     for (const rows of stored.values()) await rows.end();
-    return { aggregates, differences: [...stored.values()].flatMap(({ differences }) => differences) };
+    const ofRows = [...stored.values()].flatMap(({ differences }) => differences);
+    return { aggregates, differences: [...ofRows, ...(await countDifferences(trx))] };
   });
 }
 
-/** Replaces every row by what the log says. Nobody may write meanwhile: the tables are locked until it is done. */
+/**
+ * Replaces every row by what the log says, and so what is counted of them, which follows the rows by itself. Nobody may
+ * write meanwhile: the tables are locked until it is done.
+ */
 export function rebuildProjections(
   db: Kysely<Database>,
   projections: Projections,
