@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely";
+import { CompiledQuery, type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import type { AggregateType } from "../storage/aggregate.ts";
 import type { Projections } from "../storage/projection.ts";
 import { fieldName, type Row, type RowTable } from "../storage/row-table.ts";
@@ -23,7 +23,7 @@ export function verifyProjections(
   projections: Projections,
   { pageSize = ROWS_PER_PAGE }: { pageSize?: number } = {},
 ): Promise<Verification> {
-  return snapshot(db, async (trx) => {
+  return snapshot(db, undefined, async (trx) => {
     const shared = sharedTables(projections);
     const stored = new Map(
       allTables(projections).map(({ type, table }) => {
@@ -54,8 +54,10 @@ export function rebuildProjections(
   db: Kysely<Database>,
   projections: Projections,
 ): Promise<{ rebuilt: number }> {
-  return snapshot(db, async (trx) => {
-    const tables = allTables(projections).map(({ table }) => ({ table, rows: [] as Row[] }));
+  const tables = allTables(projections).map(({ table }) => ({ table, rows: [] as Row[] }));
+  // Before the log, as everything that writes has it: who holds a row and waits for the log must not be waited for.
+  const before = sql`LOCK TABLE ${sql.join(tables.map(({ table }) => sql.table(table.name)))} IN ACCESS EXCLUSIVE MODE`;
+  return snapshot(db, before, async (trx) => {
     for (const { table } of tables) await trx.executeQuery(CompiledQuery.raw(`TRUNCATE ${table.name}`));
     let rebuilt = 0;
     const store = async (table: RowTable, rows: Iterable<Row>, least: number) => {
@@ -79,6 +81,7 @@ export function rebuildProjections(
 
 async function snapshot<T>(
   db: Kysely<Database>,
+  before: RawBuilder<unknown> | undefined,
   work: (trx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
   return db
@@ -86,6 +89,7 @@ async function snapshot<T>(
     .transaction()
     .setIsolationLevel("repeatable read")
     .execute(async (trx) => {
+      await before?.execute(trx);
       // Before the snapshot is taken: an append that is under way finishes, a later one waits.
       await sql`LOCK TABLE events IN SHARE MODE`.execute(trx);
       return work(trx);

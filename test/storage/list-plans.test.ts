@@ -39,6 +39,8 @@ let someIds: string[];
 beforeAll(async () => {
   database = await createTestDatabase("postgres");
   pool = new pg.Pool({ connectionString: database.config.databaseUrl!, max: 1 });
+  // Removing the database cuts what is still open.
+  pool.on("error", () => {});
   db = new Kysely({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
