@@ -16,13 +16,16 @@ export type PasswordHasher = {
   verify(password: string, encoded: string): Promise<PasswordVerification>;
 };
 
-/** How many threads hash by default: one per core, up to four. They only get what the serving thread leaves of them. */
-export const defaultParallel = (): number => Math.min(availableParallelism(), 4);
+/**
+ * How many threads hash by default: one per core but one, so that reads beside a burst of sign-ins wait for no core.
+ * With one per core their p99 tripled (docs/decisions/0020-passwords-on-threads-that-yield.md).
+ */
+export const defaultParallel = (): number => Math.max(1, Math.min(availableParallelism() - 1, 4));
 
 /**
  * Hashes and verifies in arrival order, within bounds on cores, memory (about 19 MiB each) and waiting callers.
  * @param parallel how many run at once
- * @param queueLimit how many more may wait; by default 100, about two seconds on two cores
+ * @param queueLimit how many more may wait; by default 100, about two seconds of one core
  * @param rehash false: no hash is of older make, so that imported ones stay what they are
  */
 export function createPasswordHasher({

@@ -71,8 +71,8 @@ describe("password hasher", () => {
       };
       const serving = niceness(String(process.pid));
       const all = readdirSync("/proc/self/task").map(niceness);
-      expect(serving).toBeLessThan(19);
-      expect(all.filter((nice) => nice === 19).length).toBeGreaterThan(0);
+      expect(Math.max(...all)).toBeGreaterThan(serving);
+      // The threads that are not ours to lower: V8's, libuv's.
       expect(all.filter((nice) => nice === serving).length).toBeGreaterThan(1);
     },
   );
