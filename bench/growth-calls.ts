@@ -2,9 +2,8 @@ import { SessionControlService } from "../src/gen/gatehouse/session/v1/session_c
 import { encodeApiCall } from "./api.ts";
 import type { GrownDatabase } from "./growth-database.ts";
 import type { Load } from "./load-generator.ts";
-import { encodeSetMetadata, encodeSignIn } from "./session-calls.ts";
+import { encodeRead, encodeSetMetadata, encodeSignIn } from "./session-calls.ts";
 import type { SessionSupply } from "./session-supply.ts";
-import { encodeCall } from "./wire.ts";
 
 /** What is called: begin a session, read, change, end one, and the first page of a person's. */
 export const growthCalls = ["create", "get", "set", "end", "list"] as const;
@@ -24,11 +23,8 @@ export async function loadOf(
   switch (call) {
     case "create":
       return { ...target, requests: shuffled(userIds).map((id) => encodeSignIn(id, undefined, bearer)) };
-    case "get": {
-      const read = (sessionId: string) =>
-        encodeCall("Connect JSON", "GetSession", { sessionId, sessionToken: "" }, bearer);
-      return { ...target, requests: shuffled(sessionIds).map(read) };
-    }
+    case "get":
+      return { ...target, requests: shuffled(sessionIds).map((id) => encodeRead(id, bearer)) };
     case "set": {
       const change = (sessionId: string) => encodeSetMetadata(sessionId, String(Math.random()), bearer);
       return { ...target, requests: shuffled(sessionIds).map(change) };

@@ -4,6 +4,7 @@ import type { Child } from "./child.ts";
 import { openClient } from "./database-client.ts";
 import { seededId, seedSessions } from "./session-seed.ts";
 import type { Node, Stage } from "./stage.ts";
+import { sizesOf, type TableSizes } from "./table-sizes.ts";
 
 /** A server with a past. */
 export type GrownDatabase = {
@@ -13,8 +14,8 @@ export type GrownDatabase = {
   userIds: string[];
   /** Some of the sessions, from all over the tables. */
   sessionIds: string[];
-  /** One that was changed very often. */
-  longSessionId: string;
+  /** When nothing but them was there. */
+  tables: TableSizes;
 };
 
 /** Each person has about so many sessions. */
@@ -39,15 +40,15 @@ export async function growDatabase(
   api.close();
   const devices = Math.ceil(sessions / ALIKE);
   await seedSessions(databaseUrl, { count: sessions, userIds, days: 180, creatorIds: ["bench"], devices });
-  const longSessionId = seededId(sessions);
-  await lengthen(databaseUrl, longSessionId);
+  await using client = await openClient(databaseUrl);
+  const tables = await sizesOf(client);
   const every = Math.floor((sessions - 1) / SOME);
   const sessionIds = Array.from({ length: SOME }, (_, index) => seededId(1 + index * every));
-  return { sessions, databaseUrl, node, userIds, sessionIds, longSessionId };
+  return { sessions, databaseUrl, node, userIds, sessionIds, tables };
 }
 
-/** Gives a session a long history: as if its token had been renewed so often. */
-async function lengthen(databaseUrl: string, sessionId: string): Promise<void> {
+/** Gives a session a long history, as if its token had been renewed so often. */
+export async function lengthen(databaseUrl: string, sessionId: string): Promise<void> {
   await using client = await openClient(databaseUrl);
   await client.query("BEGIN");
   await client.query(

@@ -3,7 +3,7 @@ import { type Child, startChild } from "./child.ts";
 import { expectVerified } from "./claims.ts";
 import { databasePid, openClient } from "./database-client.ts";
 import { type GrowthCall, growthCalls, loadOf } from "./growth-calls.ts";
-import { type GrownDatabase, growDatabase, LONG_HISTORY } from "./growth-database.ts";
+import { type GrownDatabase, growDatabase, LONG_HISTORY, lengthen } from "./growth-database.ts";
 import type { Load, LoadGenerator } from "./load-generator.ts";
 import { milliseconds, row, spread, whole } from "./markdown.ts";
 import type { GrowthSize, Rounds } from "./plan.ts";
@@ -20,7 +20,7 @@ import {
   spreadOfKnown,
   summarize,
 } from "./statistics.ts";
-import { sizesOf, type TableSize, type TableSizes } from "./table-sizes.ts";
+import type { TableSize, TableSizes } from "./table-sizes.ts";
 
 /** The same calls on servers with ever more sessions. */
 export type GrowthResult = {
@@ -100,7 +100,7 @@ export async function measureGrowth(
       onProgress(`growth: verifying ${database.sessions} sessions`);
       await expectVerified(stage, database.databaseUrl);
     }
-    sizes.push(await summarizeSize(database));
+    sizes.push(summarizeSize(database));
   }
   return { sizes, create: compareCreates(grown.at(-1)!, grown[0]!), history };
 }
@@ -136,7 +136,7 @@ async function countAsked(
 
 /** Of one session each, one call after the other; in turns. */
 async function measureHistory(
-  { node, sessionIds, longSessionId }: Grown,
+  { databaseUrl, node, sessionIds }: Grown,
   { rounds, warmupSeconds, seconds }: Rounds,
   run: Run,
 ): Promise<GrowthResult["history"]> {
@@ -145,6 +145,8 @@ async function measureHistory(
     const requests = ["office", "home"].map((place) => encodeSetMetadata(sessionId, place, node.bearer));
     return run({ ...target, requests, warmupSeconds, seconds }, 1);
   };
+  const longSessionId = sessionIds[0]!;
+  await lengthen(databaseUrl, longSessionId);
   const measured = { long: [] as Round[], short: [] as Round[] };
   for (let round = 1; round <= rounds; round++) {
     // A session of its own each round, or it would have a history too.
@@ -173,17 +175,10 @@ async function untilAnswering(call: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function summarizeSize({
-  databaseUrl,
-  sessions,
-  calls,
-  coldCreateMs,
-  asked,
-}: Grown): Promise<GrownSize> {
-  await using client = await openClient(databaseUrl);
+function summarizeSize({ sessions, tables, calls, coldCreateMs, asked }: Grown): GrownSize {
   return {
     sessions,
-    tables: await sizesOf(client),
+    tables,
     calls: {
       create: summarize(calls.create),
       get: summarize(calls.get),

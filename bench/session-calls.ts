@@ -1,6 +1,7 @@
 import { create, type DescMessage, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import {
   CreateSessionRequestSchema,
+  GetSessionRequestSchema,
   SetSessionRequestSchema,
 } from "../src/gen/zitadel/session/v2/session_service_pb.js";
 import { encodeRpc, type Request } from "./wire.ts";
@@ -14,6 +15,11 @@ export function encodeSignIn(userId: string, password: string | undefined, beare
     },
     userAgent: { ip: "192.0.2.7", description: "Firefox 140 on Linux" },
   });
+}
+
+/** GetSession (Connect JSON) by whoever may read every session, without its token. */
+export function encodeRead(sessionId: string, bearer: string): Request {
+  return encode("GetSession", GetSessionRequestSchema, bearer, { sessionId });
 }
 
 /** SetSession (Connect JSON) that changes an entry of the metadata. */

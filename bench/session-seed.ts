@@ -86,8 +86,7 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
       ? "'192.0.2.7'"
       : // The same as `addressOf`, of another device than the fingerprint's.
         `'10.' || (address >> 16) || '.' || ((address >> 8) & 255) || '.' || (address & 255)`;
-  await client.query(
-    `
+  const insert = `
     INSERT INTO sessions (id, sequence, status, creator_id, user_id, user_organization_id, user_epoch, factors,
       metadata, fingerprint_id, user_agent, token_digest, lifetime_ends_at, last_used_at, ending, ended_at, created_at,
       changed_at)
@@ -117,15 +116,22 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
           ($1::text[])[1 + ${pick(8, creatorIds.length)}] AS creator_id,
           CASE WHEN ${isOld} AND (${seed.terminated ?? false}) THEN 'terminated'
             WHEN ${isOld} AND (${seed.expired ?? false}) THEN 'expired' ELSE 'active' END AS status
-        FROM generate_series(1, ${count}::bigint) n
+        FROM generate_series($2::bigint, $3::bigint) n
         CROSS JOIN LATERAL (SELECT date_trunc('milliseconds', now() - interval '24 hours' * ${days} * (1 - n / ${count}.0)) AS at) t
       ) plain
       LEFT JOIN chosen_users u USING (slot)
       LEFT JOIN real_tokens USING (n)
     ) drawn
-    ORDER BY n`,
-    [creatorIds],
-  );
+    ORDER BY n`;
+  for (const [first, last] of portions(1, count)) await client.query(insert, [creatorIds, first, last]);
+}
+
+/** Sessions of one statement: of ten million at once the sort alone would fill the disk. */
+const PORTION = 500_000;
+
+/** The numbers from first to last, in portions that follow each other. */
+function* portions(first: number, last: number): Generator<[first: number, last: number]> {
+  for (let from = first; from <= last; from += PORTION) yield [from, Math.min(last, from + PORTION - 1)];
 }
 
 /** Two at once: more would only wait for each other. */
@@ -133,18 +139,21 @@ const LANES = 2;
 
 /** What the rows fold from. */
 async function insertEvents(url: string, count: number): Promise<void> {
+  const border = (index: number) => Math.floor((count * index) / LANES);
   const lane = async (index: number) => {
     await using client = await openClient(url);
-    await client.query(
-      `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
-       SELECT 'session', s.id, e.sequence, e.event_type, e.payload, coalesce(e.actor_id, s.creator_id), coalesce(e.at, s.created_at)
-       FROM sessions s CROSS JOIN LATERAL (
-         SELECT row_number() OVER () AS sequence, e.*
-         FROM (VALUES ${eventValues}) AS e(event_type, payload, actor_id, at) WHERE e.payload IS NOT NULL
-       ) e
-       WHERE s.id > $1 AND s.id <= $2`,
-      [seededId(Math.floor((count * index) / LANES)), seededId(Math.floor((count * (index + 1)) / LANES))],
-    );
+    for (const [first, last] of portions(border(index) + 1, border(index + 1))) {
+      await client.query(
+        `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
+         SELECT 'session', s.id, e.sequence, e.event_type, e.payload, coalesce(e.actor_id, s.creator_id), coalesce(e.at, s.created_at)
+         FROM sessions s CROSS JOIN LATERAL (
+           SELECT row_number() OVER () AS sequence, e.*
+           FROM (VALUES ${eventValues}) AS e(event_type, payload, actor_id, at) WHERE e.payload IS NOT NULL
+         ) e
+         WHERE s.id >= $1 AND s.id <= $2`,
+        [seededId(first), seededId(last)],
+      );
+    }
   };
   await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
 }
