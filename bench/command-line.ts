@@ -52,7 +52,8 @@ One by its name runs longer and swings less.
 Options:
   --short     four minutes: shows that everything runs, the figures are coarse
   --sessions <count>
-              sessions of list and endings instead of a million, or 10,000 with --short
+              sessions of list and endings instead of a million, or 10,000 with --short; and
+              the most of growth
   --help      this text
 
 Everything it starts listens on 127.0.0.1, keeps its files in the temporary directory and is gone at
@@ -91,5 +92,10 @@ function sized(plan: Plan, text: string | undefined): Plan {
   if (!Number.isSafeInteger(sessions) || sessions < LEAST_SESSIONS) {
     throw new Error(`"${text}" is no number of sessions; give ${LEAST_SESSIONS} at least`);
   }
-  return { ...plan, list: { ...plan.list, sessions }, endings: { ...plan.endings, sessions } };
+  return {
+    ...plan,
+    list: { ...plan.list, sessions },
+    endings: { ...plan.endings, sessions },
+    growth: { ...plan.growth, sessions: [...new Set([LEAST_SESSIONS, sessions])] },
+  };
 }

@@ -39,7 +39,14 @@ export async function growDatabase(
   const userIds = await addPeople(api, organizationId, Math.max(LEAST_PEOPLE, Math.ceil(sessions / ALIKE)));
   api.close();
   const devices = Math.ceil(sessions / ALIKE);
-  await seedSessions(databaseUrl, { count: sessions, userIds, days: 180, creatorIds: ["bench"], devices });
+  await seedSessions(databaseUrl, {
+    count: sessions,
+    userIds,
+    days: 180,
+    creatorIds: ["bench"],
+    devices,
+    plain: true,
+  });
   await using client = await openClient(databaseUrl);
   const tables = await sizesOf(client);
   const every = Math.floor((sessions - 1) / SOME);

@@ -133,6 +133,6 @@ export const short: Plan = {
     sessions: [10_000, 100_000],
     ...{ rounds: 1, warmupSeconds: 0.1, seconds: 0.3 },
     coldCreates: 200,
-    verifiedUpTo: 10_000,
+    verifiedUpTo: 100_000,
   },
 };

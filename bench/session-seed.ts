@@ -15,6 +15,8 @@ export type SessionSeed = {
   creatorIds: readonly string[];
   /** Different user agents and addresses among them; 0: no fingerprint, one address. */
   devices: number;
+  /** Only the user is checked: no other factors, no metadata, no lifetime. */
+  plain?: boolean;
   /** SQL booleans: which were ended by DeleteSession, and which by time. */
   terminated?: string;
   expired?: string;
@@ -78,6 +80,8 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
     [[...tokenDigests.keys()], [...tokenDigests.values()]],
   );
   await client.query("ANALYZE chosen_users, real_tokens");
+  const metadata = `jsonb_build_object('device', 'bGFwdG9w', 'tier', CASE WHEN ${pick(3, 10)} = 0 THEN '${GOLD.tier}' ELSE 'cGxhaW4=' END)`;
+  const unlessPlain = (condition: string) => (seed.plain ? "false" : condition);
   const isOld = "at < now() - interval '1 day'";
   const userOf = userIds.length === 0 ? "NULL::bigint" : (seed.userOf ?? `1 + ${pick(1, userIds.length)}`);
   const device = devices === 0 ? "NULL::text" : `'device-' || ${pick(2, devices)}`;
@@ -91,13 +95,13 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
       metadata, fingerprint_id, user_agent, token_digest, lifetime_ends_at, last_used_at, ending, ended_at, created_at,
       changed_at)
     SELECT ${idOf("n")},
-      3 + (user_id IS NOT NULL)::int + has_password::int + has_totp::int + (lifetime IS NOT NULL)::int + (status <> 'active')::int,
+      2 + ${seed.plain ? 0 : 1} + (user_id IS NOT NULL)::int + has_password::int + has_totp::int + (lifetime IS NOT NULL)::int + (status <> 'active')::int,
       status, creator_id, user_id, organization_id, session_epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'user', CASE WHEN user_id IS NOT NULL THEN jsonb_build_object('checkedAt', iso) END,
         'password', CASE WHEN has_password THEN jsonb_build_object('checkedAt', iso, 'epoch', password_epoch) END,
         'totp', CASE WHEN has_totp THEN jsonb_build_object('checkedAt', iso) END)),
-      jsonb_build_object('device', 'bGFwdG9w', 'tier', CASE WHEN ${pick(3, 10)} = 0 THEN '${GOLD.tier}' ELSE 'cGxhaW4=' END),
+      ${seed.plain ? "'{}'::jsonb" : metadata},
       device, jsonb_build_object('ip', ${address}, 'description', 'Firefox 140 on Linux'),
       coalesce(digest, ${digestOf("n")}), at + lifetime, at,
       CASE status WHEN 'terminated' THEN jsonb_build_object('reason', status, 'actorId', creator_id, 'entitlement', 'permission')
@@ -107,9 +111,9 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
       CASE status WHEN 'terminated' THEN at + interval '10 minutes' WHEN 'expired' THEN at + lifetime + interval '1 second' ELSE at END
     FROM (
       SELECT n, at, status, digest, device, address, creator_id, u.id AS user_id, organization_id, session_epoch, password_epoch,
-        u.id IS NOT NULL AND (digest IS NOT NULL OR ${pick(4, 4)} > 0) AS has_password,
-        u.id IS NOT NULL AND ${pick(5, 4)} = 0 AS has_totp,
-        CASE WHEN status = 'expired' THEN interval '1 hour' WHEN ${pick(6, 2)} = 0 THEN interval '9600 hours' END AS lifetime,
+        u.id IS NOT NULL AND (digest IS NOT NULL OR ${unlessPlain(`${pick(4, 4)} > 0`)}) AS has_password,
+        u.id IS NOT NULL AND ${unlessPlain(`${pick(5, 4)} = 0`)} AS has_totp,
+        CASE WHEN status = 'expired' THEN interval '1 hour' WHEN ${unlessPlain(`${pick(6, 2)} = 0`)} THEN interval '9600 hours' END AS lifetime,
         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS iso
       FROM (
         SELECT n, at, ${userOf} AS slot, ${device} AS device, ${pick(7, Math.max(devices, 1))} AS address,
@@ -166,7 +170,7 @@ const eventValues = [
   `('session.password.checked', CASE WHEN s.factors ? 'password' THEN jsonb_build_object(
      'checkedAt', s.factors->'password'->'checkedAt', 'passwordEpoch', s.factors->'password'->'epoch') END, NULL, NULL)`,
   `('session.totp.checked', s.factors->'totp', NULL, NULL)`,
-  `('session.metadata.set', jsonb_build_object('metadata', s.metadata), NULL, NULL)`,
+  `('session.metadata.set', CASE WHEN s.metadata <> '{}' THEN jsonb_build_object('metadata', s.metadata) END, NULL, NULL)`,
   `('session.lifetime.set', CASE WHEN s.lifetime_ends_at IS NOT NULL THEN
      jsonb_build_object('lifetime', (extract(epoch FROM s.lifetime_ends_at - s.created_at) * 1000)::bigint) END, NULL, NULL)`,
   `('session.token.set', jsonb_build_object('tokenDigest', s.token_digest), NULL, NULL)`,

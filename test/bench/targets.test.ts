@@ -31,6 +31,9 @@ test("all benchmarks are run unless some are named; one alone runs longest", () 
   const rounds = (args: string[]) => parseCommandLine(args).plan.append.rounds;
   expect(rounds(["append"])).toBeGreaterThan(rounds([]));
   expect(rounds([])).toBeGreaterThanOrEqual(5);
+  expect(parseCommandLine(["--sessions", "20000"]).plan).toMatchObject({
+    ...{ list: { sessions: 20_000 }, endings: { sessions: 20_000 }, growth: { sessions: [10_000, 20_000] } },
+  });
   expect(() => parseCommandLine(["growht"])).toThrow('there is no benchmark "growht"');
   expect(() => parseCommandLine(["--sessions", "12"])).toThrow("no number of sessions");
 });
