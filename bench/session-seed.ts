@@ -15,6 +15,8 @@ export type SessionSeed = {
   creatorIds: readonly string[];
   /** Different user agents and addresses among them; 0: no fingerprint, one address. */
   devices: number;
+  /** Only the user is checked: no other factors, no metadata, no lifetime. */
+  plain?: boolean;
   /** SQL booleans: which were ended by DeleteSession, and which by time. */
   terminated?: string;
   expired?: string;
@@ -78,6 +80,8 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
     [[...tokenDigests.keys()], [...tokenDigests.values()]],
   );
   await client.query("ANALYZE chosen_users, real_tokens");
+  const metadata = `jsonb_build_object('device', 'bGFwdG9w', 'tier', CASE WHEN ${pick(3, 10)} = 0 THEN '${GOLD.tier}' ELSE 'cGxhaW4=' END)`;
+  const unlessPlain = (condition: string) => (seed.plain ? "false" : condition);
   const isOld = "at < now() - interval '1 day'";
   const userOf = userIds.length === 0 ? "NULL::bigint" : (seed.userOf ?? `1 + ${pick(1, userIds.length)}`);
   const device = devices === 0 ? "NULL::text" : `'device-' || ${pick(2, devices)}`;
@@ -86,19 +90,18 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
       ? "'192.0.2.7'"
       : // The same as `addressOf`, of another device than the fingerprint's.
         `'10.' || (address >> 16) || '.' || ((address >> 8) & 255) || '.' || (address & 255)`;
-  await client.query(
-    `
+  const insert = `
     INSERT INTO sessions (id, sequence, status, creator_id, user_id, user_organization_id, user_epoch, factors,
       metadata, fingerprint_id, user_agent, token_digest, lifetime_ends_at, last_used_at, ending, ended_at, created_at,
       changed_at)
     SELECT ${idOf("n")},
-      3 + (user_id IS NOT NULL)::int + has_password::int + has_totp::int + (lifetime IS NOT NULL)::int + (status <> 'active')::int,
+      2 + ${seed.plain ? 0 : 1} + (user_id IS NOT NULL)::int + has_password::int + has_totp::int + (lifetime IS NOT NULL)::int + (status <> 'active')::int,
       status, creator_id, user_id, organization_id, session_epoch,
       jsonb_strip_nulls(jsonb_build_object(
         'user', CASE WHEN user_id IS NOT NULL THEN jsonb_build_object('checkedAt', iso) END,
         'password', CASE WHEN has_password THEN jsonb_build_object('checkedAt', iso, 'epoch', password_epoch) END,
         'totp', CASE WHEN has_totp THEN jsonb_build_object('checkedAt', iso) END)),
-      jsonb_build_object('device', 'bGFwdG9w', 'tier', CASE WHEN ${pick(3, 10)} = 0 THEN '${GOLD.tier}' ELSE 'cGxhaW4=' END),
+      ${seed.plain ? "'{}'::jsonb" : metadata},
       device, jsonb_build_object('ip', ${address}, 'description', 'Firefox 140 on Linux'),
       coalesce(digest, ${digestOf("n")}), at + lifetime, at,
       CASE status WHEN 'terminated' THEN jsonb_build_object('reason', status, 'actorId', creator_id, 'entitlement', 'permission')
@@ -108,24 +111,31 @@ async function insertSessions(client: pg.Client, seed: SessionSeed): Promise<voi
       CASE status WHEN 'terminated' THEN at + interval '10 minutes' WHEN 'expired' THEN at + lifetime + interval '1 second' ELSE at END
     FROM (
       SELECT n, at, status, digest, device, address, creator_id, u.id AS user_id, organization_id, session_epoch, password_epoch,
-        u.id IS NOT NULL AND (digest IS NOT NULL OR ${pick(4, 4)} > 0) AS has_password,
-        u.id IS NOT NULL AND ${pick(5, 4)} = 0 AS has_totp,
-        CASE WHEN status = 'expired' THEN interval '1 hour' WHEN ${pick(6, 2)} = 0 THEN interval '9600 hours' END AS lifetime,
+        u.id IS NOT NULL AND (digest IS NOT NULL OR ${unlessPlain(`${pick(4, 4)} > 0`)}) AS has_password,
+        u.id IS NOT NULL AND ${unlessPlain(`${pick(5, 4)} = 0`)} AS has_totp,
+        CASE WHEN status = 'expired' THEN interval '1 hour' WHEN ${unlessPlain(`${pick(6, 2)} = 0`)} THEN interval '9600 hours' END AS lifetime,
         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS iso
       FROM (
         SELECT n, at, ${userOf} AS slot, ${device} AS device, ${pick(7, Math.max(devices, 1))} AS address,
           ($1::text[])[1 + ${pick(8, creatorIds.length)}] AS creator_id,
           CASE WHEN ${isOld} AND (${seed.terminated ?? false}) THEN 'terminated'
             WHEN ${isOld} AND (${seed.expired ?? false}) THEN 'expired' ELSE 'active' END AS status
-        FROM generate_series(1, ${count}::bigint) n
+        FROM generate_series($2::bigint, $3::bigint) n
         CROSS JOIN LATERAL (SELECT date_trunc('milliseconds', now() - interval '24 hours' * ${days} * (1 - n / ${count}.0)) AS at) t
       ) plain
       LEFT JOIN chosen_users u USING (slot)
       LEFT JOIN real_tokens USING (n)
     ) drawn
-    ORDER BY n`,
-    [creatorIds],
-  );
+    ORDER BY n`;
+  for (const [first, last] of portions(1, count)) await client.query(insert, [creatorIds, first, last]);
+}
+
+/** Sessions of one statement: of ten million at once the sort alone would fill the disk. */
+const PORTION = 500_000;
+
+/** The numbers from first to last, in portions that follow each other. */
+function* portions(first: number, last: number): Generator<[first: number, last: number]> {
+  for (let from = first; from <= last; from += PORTION) yield [from, Math.min(last, from + PORTION - 1)];
 }
 
 /** Two at once: more would only wait for each other. */
@@ -133,18 +143,21 @@ const LANES = 2;
 
 /** What the rows fold from. */
 async function insertEvents(url: string, count: number): Promise<void> {
+  const border = (index: number) => Math.floor((count * index) / LANES);
   const lane = async (index: number) => {
     await using client = await openClient(url);
-    await client.query(
-      `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
-       SELECT 'session', s.id, e.sequence, e.event_type, e.payload, coalesce(e.actor_id, s.creator_id), coalesce(e.at, s.created_at)
-       FROM sessions s CROSS JOIN LATERAL (
-         SELECT row_number() OVER () AS sequence, e.*
-         FROM (VALUES ${eventValues}) AS e(event_type, payload, actor_id, at) WHERE e.payload IS NOT NULL
-       ) e
-       WHERE s.id > $1 AND s.id <= $2`,
-      [seededId(Math.floor((count * index) / LANES)), seededId(Math.floor((count * (index + 1)) / LANES))],
-    );
+    for (const [first, last] of portions(border(index) + 1, border(index + 1))) {
+      await client.query(
+        `INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
+         SELECT 'session', s.id, e.sequence, e.event_type, e.payload, coalesce(e.actor_id, s.creator_id), coalesce(e.at, s.created_at)
+         FROM sessions s CROSS JOIN LATERAL (
+           SELECT row_number() OVER () AS sequence, e.*
+           FROM (VALUES ${eventValues}) AS e(event_type, payload, actor_id, at) WHERE e.payload IS NOT NULL
+         ) e
+         WHERE s.id >= $1 AND s.id <= $2`,
+        [seededId(first), seededId(last)],
+      );
+    }
   };
   await Promise.all(Array.from({ length: LANES }, (_, index) => lane(index)));
 }
@@ -157,7 +170,7 @@ const eventValues = [
   `('session.password.checked', CASE WHEN s.factors ? 'password' THEN jsonb_build_object(
      'checkedAt', s.factors->'password'->'checkedAt', 'passwordEpoch', s.factors->'password'->'epoch') END, NULL, NULL)`,
   `('session.totp.checked', s.factors->'totp', NULL, NULL)`,
-  `('session.metadata.set', jsonb_build_object('metadata', s.metadata), NULL, NULL)`,
+  `('session.metadata.set', CASE WHEN s.metadata <> '{}' THEN jsonb_build_object('metadata', s.metadata) END, NULL, NULL)`,
   `('session.lifetime.set', CASE WHEN s.lifetime_ends_at IS NOT NULL THEN
      jsonb_build_object('lifetime', (extract(epoch FROM s.lifetime_ends_at - s.created_at) * 1000)::bigint) END, NULL, NULL)`,
   `('session.token.set', jsonb_build_object('tokenDigest', s.token_digest), NULL, NULL)`,
