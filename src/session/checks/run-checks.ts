@@ -127,5 +127,5 @@ type UserChange = Change & { state: UserState };
 /** The same change with more events. */
 function further(first: UserChange, events: readonly UserEvent[], actorId: string): UserChange {
   const next = change(userAggregate, first.state, events, actorId);
-  return { ...next, expectedSequence: first.expectedSequence, events: [...first.events, ...next.events] };
+  return { ...first, events: [...first.events, ...next.events], state: next.state };
 }
