@@ -1,4 +1,4 @@
-import { pbkdf2Sync } from "node:crypto";
+import { pbkdf2Sync, randomUUID } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionSettingsService } from "../src/gen/gatehouse/session/v1/session_settings_service_pb.js";
 import { OrganizationService } from "../src/gen/zitadel/org/v2/org_service_pb.js";
@@ -19,20 +19,33 @@ export async function addOrganization(api: Api, name: string): Promise<string> {
   return (await api.call(OrganizationService.method.addOrganization, { name })).organizationId;
 }
 
-/** People of an organization, each with a password that was hashed elsewhere. @returns their ids */
-export async function addPeople(api: Api, organizationId: string, count: number): Promise<string[]> {
+/** Everybody's. */
+export const PASSWORD = "Correct-Horse-1";
+
+/**
+ * People of an organization, each with a password that was hashed elsewhere.
+ * @param hash of {@link PASSWORD}; by default one that costs little
+ * @returns their ids
+ */
+export async function addPeople(
+  api: Api,
+  organizationId: string,
+  count: number,
+  hash = cheapHash,
+): Promise<string[]> {
   const ids: string[] = [];
   let ordered = 0;
   await Promise.all(
     Array.from({ length: ADDING_CALLERS }, async () => {
       while (ordered < count) {
-        const username = `person-${ordered++}@${organizationId}.example.com`;
+        ordered += 1;
+        const username = `${randomUUID()}@${organizationId}.example.com`;
         const { userId } = await api.call(UserService.method.addHumanUser, {
           username,
           organization: { org: { case: "orgId", value: organizationId } },
           profile: { givenName: "Some", familyName: "Body" },
           email: { email: username, verification: { case: "isVerified", value: true } },
-          passwordType: { case: "hashedPassword", value: { hash: cheapHash } },
+          passwordType: { case: "hashedPassword", value: { hash } },
         });
         ids.push(userId);
       }
@@ -51,8 +64,8 @@ export async function addOutsider(api: Api, organizationId: string): Promise<str
   return (await api.call(UserService.method.addPersonalAccessToken, { userId, expirationDate })).token;
 }
 
-// One round: nobody signs in with it, it only has to be there.
-const cheapHash = `$pbkdf2-sha256$1$${base64("salt-of-the-bench")}$${base64(pbkdf2Sync("Correct-Horse-1", "salt-of-the-bench", 1, 32, "sha256"))}`;
+/** One round of PBKDF2. */
+const cheapHash = `$pbkdf2-sha256$1$${base64("salt-of-the-bench")}$${base64(pbkdf2Sync(PASSWORD, "salt-of-the-bench", 1, 32, "sha256"))}`;
 
 /** As passlib writes it. */
 function base64(bytes: string | Uint8Array): string {

@@ -26,12 +26,14 @@ export type Child<C extends Calls> = {
  * It gets a process group of its own: Ctrl-C then reaches the parent alone, which ends its children in order. It also
  * ends by itself when the parent is gone, however that came about.
  * @param script file name in this folder
+ * @param environment variables it has besides its parent's
  */
-export function startChild<C extends Calls>(script: string, nodeFlags: string[] = []): Child<C> {
+export function startChild<C extends Calls>(script: string, environment: NodeJS.ProcessEnv = {}): Child<C> {
   const child = fork(fileURLToPath(new URL(script, import.meta.url)), {
     serialization: "advanced",
     detached: true,
-    execArgv: nodeFlags,
+    execArgv: [],
+    env: { ...process.env, ...environment },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const open = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();

@@ -2,6 +2,7 @@ import { type Child, startChild } from "./child.ts";
 import type { EmptyServer } from "./empty-server.ts";
 import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
 import type { Rounds } from "./plan.ts";
+import { createSupply, enoughFor } from "./session-supply.ts";
 import type { Stage } from "./stage.ts";
 import { median, type Round, ratios, type Spread, summarize } from "./statistics.ts";
 import { type Protocol, protocols, type Rpc, rpcs } from "./wire.ts";
@@ -14,18 +15,13 @@ export type EndpointResult = {
   empty: Round;
   /** Requests per second, Gatehouse to empty handler. */
   ratio: Spread;
+  /** Requests per second, to the same call by Connect JSON in the same round. */
+  toConnectJson: Spread;
   /** Cores the load generator used against Gatehouse and against the empty handler. */
   generatorCores: { gatehouse: number; empty: number };
 };
 
 export const CALLERS = 64;
-
-/** Sessions that are read, again and again. */
-const READ_SESSIONS = 1_000;
-/** Requests per second to provide sessions for before a rate is known. */
-const ASSUMED_RATE = 2_500;
-/** Sessions a round gets beyond what the last one used in the same time. */
-const HEADROOM = 1.3;
 
 type Measured = { gatehouse: LoadedRound[]; empty: LoadedRound[] };
 
@@ -35,7 +31,7 @@ type Measured = { gatehouse: LoadedRound[]; empty: LoadedRound[] };
  */
 export async function measureEndpoints(
   stage: Child<Stage>,
-  { rounds, warmupSeconds, seconds }: Rounds,
+  { rounds, ...length }: Rounds,
   onProgress: (step: string) => void,
 ): Promise<EndpointResult[]> {
   await using children = new AsyncDisposableStack();
@@ -46,8 +42,7 @@ export async function measureEndpoints(
     databaseUrl: await stage.call("createDatabase", "endpoints"),
   });
   children.defer(() => stage.call("endGatehouse", gatehouse));
-  const createSessions = (count: number) => generator.call("createSessions", { ...gatehouse, count });
-  const readSessions = await createSessions(READ_SESSIONS);
+  const supply = createSupply(generator, gatehouse);
 
   const cells = rpcs.flatMap((rpc) =>
     protocols.map((protocol) => ({ rpc, protocol, measured: { gatehouse: [], empty: [] } as Measured })),
@@ -55,20 +50,15 @@ export async function measureEndpoints(
   for (let round = 1; round <= rounds; round++) {
     for (const { rpc, protocol, measured } of cells) {
       onProgress(`round ${round} of ${rounds}: ${rpc}, ${protocol}`);
-      const ends = rpc === "DeleteSession";
-      const rate = measured.gatehouse.at(-1)?.perSecond ?? ASSUMED_RATE;
-      const sessions = ends
-        ? await createSessions(Math.ceil(rate * (warmupSeconds + seconds) * HEADROOM))
-        : readSessions;
-      const load = { bearer: gatehouse.bearer, protocol, rpc, callers: CALLERS, warmupSeconds, seconds };
+      const ours = await supply.load({
+        rpc,
+        protocol,
+        count: enoughFor(length, measured.gatehouse.at(-1)),
+      });
+      const load = { ...length, protocol, callers: CALLERS };
       const sides = {
-        gatehouse: { origin: gatehouse.origin, serverPid: gatehouse.pid, sessions, once: ends },
-        empty: {
-          origin: emptyOrigin,
-          serverPid: emptyServer.pid,
-          sessions: sessions.slice(0, READ_SESSIONS),
-          once: false,
-        },
+        gatehouse: ours,
+        empty: { origin: emptyOrigin, serverPid: emptyServer.pid, requests: ours.requests.slice(0, 1_000) },
       };
       const order = round % 2 === 1 ? (["gatehouse", "empty"] as const) : (["empty", "gatehouse"] as const);
       for (const side of order) measured[side].push(await generator.call("run", { ...load, ...sides[side] }));
@@ -80,6 +70,10 @@ export async function measureEndpoints(
     gatehouse: summarize(measured.gatehouse),
     empty: summarize(measured.empty),
     ratio: ratios(measured.gatehouse, measured.empty),
+    toConnectJson: ratios(
+      measured.gatehouse,
+      cells.find((cell) => cell.rpc === rpc && cell.protocol === "Connect JSON")!.measured.gatehouse,
+    ),
     generatorCores: { gatehouse: generatorCores(measured.gatehouse), empty: generatorCores(measured.empty) },
   }));
 }

@@ -30,6 +30,7 @@ const START_TIMEOUT_MS = 30_000;
  * database, keys and a port. Its log, one line a call, goes to a file.
  * @param directory where that file goes
  * @param port by default a free one
+ * @param options as environment variables, where the defaults are not what is to be measured
  * @throws Error with its last words, if it does not come up
  */
 export async function startGatehouse(
@@ -37,12 +38,17 @@ export async function startGatehouse(
   keys: Keys,
   directory: string,
   port = 0,
+  options: Record<string, string> = {},
 ): Promise<GatehouseProcess> {
   const logPath = join(directory, "gatehouse.log");
   const log = openSync(logPath, "a");
   const child = spawn(process.execPath, [mainPath, "serve"], {
     stdio: ["ignore", log, log],
-    env: { ...environment(databaseUrl, keys, directory), GATEHOUSE_LISTEN: `127.0.0.1:${port}` },
+    env: {
+      ...environment(databaseUrl, keys, directory),
+      GATEHOUSE_LISTEN: `127.0.0.1:${port}`,
+      ...options,
+    },
   });
   const exited = once(child, "exit");
   const end = async (signal: NodeJS.Signals) => {

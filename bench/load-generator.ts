@@ -4,86 +4,74 @@ import {
   CreateSessionResponseSchema,
 } from "../src/gen/zitadel/session/v2/session_service_pb.js";
 import { answerCalls } from "./child.ts";
-import { cpuSeconds } from "./cpu-time.ts";
-import { type HttpClient, openHttp1, openHttp2 } from "./http-clients.ts";
+import { type HttpClient, openHttp2 } from "./http-clients.ts";
+import { openLeanHttp1 } from "./lean-http1.ts";
+import { closedLoop, type Loop, openLoop, type Send } from "./loops.ts";
+import { familyCpuSeconds } from "./process-use.ts";
 import { percentile, type Round } from "./statistics.ts";
-import {
-  encodeCall,
-  encodeGrpcCall,
-  messageOf,
-  type Protocol,
-  type Request,
-  type Rpc,
-  type Session,
-} from "./wire.ts";
+import { encodeGrpcCall, messageOf, type Request, type Session, type Wire } from "./wire.ts";
 
 export type Load = {
   origin: string;
-  /** Process id of the server, whose processor time is read. */
+  /** Process ids of the server and, if it has one, of the database: with their children's, what their time is read of. */
   serverPid: number;
-  bearer: string;
-  protocol: Protocol;
-  rpc: Rpc;
-  sessions: readonly Session[];
-  /** Each session serves one request, and the round ends with the last one at the latest. */
-  once: boolean;
-  /** Requests on their way at any moment. */
+  databasePid?: number | undefined;
+  /** What success looks like. */
+  protocol: Wire;
+  /** Sent in turns. */
+  requests: readonly Request[];
+  /** The round ends after so many at the latest. */
+  atMost?: number | undefined;
+  /** Requests on their way at any moment, at most. */
   callers: number;
+  /** Requests are due at this rate; without one each caller sends its next when it has its last answer. */
+  perSecond?: number;
   warmupSeconds: number;
   seconds: number;
 };
 
 /** A round, and how much of one core the generator itself needed: near 1, it was the limit and not the server. */
-export type LoadedRound = Round & { generatorCores: number };
+export type LoadedRound = Round & {
+  /** Requests answered, those of the warm-up too. */
+  answered: number;
+  generatorCores: number;
+};
 
 export type LoadGenerator = {
   run(load: Load): Promise<LoadedRound>;
   createSessions(order: { origin: string; bearer: string; count: number }): Promise<Session[]>;
 };
 
-/** Calls `send` from so many loops at once, each waiting for its answer before it goes on, until one sends nothing. */
-async function closedLoop(
-  callers: number,
-  send: (caller: number) => Promise<unknown> | undefined,
-): Promise<void> {
-  await Promise.all(
-    Array.from({ length: callers }, async (_, caller) => {
-      for (let sent = send(caller); sent !== undefined; sent = send(caller)) await sent;
-    }),
-  );
-}
-
 async function run(load: Load): Promise<LoadedRound> {
-  const { origin, serverPid, protocol, rpc, callers } = load;
-  const requests = load.sessions.map((session) => encodeCall(protocol, rpc, session, load.bearer));
-  const client = protocol === "gRPC" ? openHttp2(origin, callers) : openHttp1(origin, callers);
+  const { origin, protocol, requests, callers, perSecond, atMost = Infinity } = load;
+  const client = protocol === "gRPC" ? openHttp2(origin, callers) : openLeanHttp1(origin, callers);
   let next = 0;
-  const phase = async (seconds: number) => {
-    const latencies: number[] = [];
-    const startedAt = performance.now();
-    const endsAt = startedAt + seconds * 1_000;
-    await closedLoop(callers, (caller) => {
-      const sentAt = performance.now();
-      if (sentAt >= endsAt || (load.once && next >= requests.length)) return undefined;
-      const request = requests[next++ % requests.length]!;
-      return answered(client, request, caller, protocol).then(() =>
-        latencies.push(performance.now() - sentAt),
-      );
-    });
-    return { latencies, seconds: (performance.now() - startedAt) / 1_000 };
+  const send: Send = (caller) => {
+    if (next >= atMost) return undefined;
+    return answered(client, requests[next++ % requests.length]!, caller, protocol);
   };
+  const phase = (seconds: number): Promise<Loop> =>
+    perSecond === undefined
+      ? closedLoop({ callers, seconds }, send)
+      : openLoop({ callers, seconds, perSecond }, send);
   try {
-    await phase(load.warmupSeconds);
-    const [cpuBefore, ownBefore] = [cpuSeconds(serverPid), process.cpuUsage()];
+    const warmup = await phase(load.warmupSeconds);
+    const [before, ownBefore] = [cpuOf(load), process.cpuUsage()];
     const { latencies, seconds } = await phase(load.seconds);
-    const [cpuAfter, own] = [cpuSeconds(serverPid), process.cpuUsage(ownBefore)];
+    const [after, own] = [cpuOf(load), process.cpuUsage(ownBefore)];
     const count = latencies.length;
-    if (count === 0) throw new Error(`${protocol} ${rpc}: no request was answered in ${load.seconds} s`);
+    if (count === 0) throw new Error(`${requests[0]?.path}: no request was answered in ${load.seconds} s`);
+    const used = (of: keyof typeof after) =>
+      after[of] === undefined || before[of] === undefined ? undefined : after[of] - before[of];
+    const each = (all: number | undefined) => all && (all * 1e6) / count;
+    const [server, database] = [used("server"), used("database")];
     return {
+      answered: warmup.latencies.length + count,
       perSecond: count / seconds,
       p50Ms: percentile(latencies, 0.5),
       p99Ms: percentile(latencies, 0.99),
-      cpuMicroseconds: cpuBefore === undefined ? undefined : ((cpuAfter! - cpuBefore) * 1e6) / count,
+      cpuMicroseconds: each(server),
+      databaseCpuMicroseconds: each(database),
       generatorCores: (own.user + own.system) / 1e6 / seconds,
     };
   } finally {
@@ -91,11 +79,18 @@ async function run(load: Load): Promise<LoadedRound> {
   }
 }
 
+function cpuOf({ serverPid, databasePid }: Load) {
+  return {
+    server: familyCpuSeconds(serverPid),
+    database: databasePid === undefined ? undefined : familyCpuSeconds(databasePid),
+  };
+}
+
 async function answered(
   client: HttpClient,
   request: Request,
   caller: number,
-  protocol: Protocol,
+  protocol: Wire,
 ): Promise<Uint8Array> {
   return messageOf(protocol, await client.send(request, caller));
 }
@@ -126,7 +121,7 @@ async function createSessions({
   const sessions: Session[] = [];
   let ordered = 0;
   try {
-    await closedLoop(CREATING_CALLERS, (caller) => {
+    await closedLoop({ callers: CREATING_CALLERS, seconds: Infinity }, (caller) => {
       if (ordered >= count) return undefined;
       ordered += 1;
       return answered(client, request, caller, "gRPC").then((bytes) => {

@@ -5,12 +5,20 @@ import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { measureEndings } from "./endings.ts";
 import { measureEndpoints } from "./endpoints.ts";
+import { measureFlows } from "./flows.ts";
+import { measureGrowth } from "./growth.ts";
 import { measureList } from "./list.ts";
 import { describeMachine } from "./machine.ts";
+import { measureMemory } from "./memory.ts";
+import { measureOpenLoop } from "./open-loop.ts";
 import { measurePasswords } from "./passwords.ts";
-import { type Results, toMarkdown } from "./report.ts";
+import { measurePeers } from "./peers.ts";
+import { toMarkdown } from "./report.ts";
+import type { Measurements, Results } from "./results.ts";
 import { measureRetention } from "./retention.ts";
 import type { Stage } from "./stage.ts";
+import { targetRows } from "./targets.ts";
+import { measureWorkers } from "./workers.ts";
 
 const resultsDirectory = fileURLToPath(new URL("results/", import.meta.url));
 
@@ -53,20 +61,26 @@ async function measure(commandLine: CommandLine): Promise<Results | "interrupted
 async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Promise<Results> {
   const startedAt = new Date().toISOString();
   onProgress("starting PostgreSQL");
-  const results: Results = {
-    startedAt,
-    machine: describeMachine(await stage.call("startPostgres", undefined)),
-  };
+  const machine = describeMachine(await stage.call("startPostgres", undefined));
+  const results: Measurements = {};
   if (chosen.includes("endpoints"))
     results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
   if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
+  if (chosen.includes("peers")) results.peers = await measurePeers(stage, plan.peers, onProgress);
+  if (chosen.includes("flows")) results.flows = await measureFlows(stage, plan.flows, onProgress);
   if (chosen.includes("passwords"))
     results.passwords = await measurePasswords(stage, plan.passwords, onProgress);
+  if (chosen.includes("open-loop"))
+    results.openLoop = await measureOpenLoop(stage, plan.openLoop, onProgress);
+  if (chosen.includes("workers")) results.workers = await measureWorkers(stage, plan.workers, onProgress);
+  if (chosen.includes("memory")) results.memory = await measureMemory(stage, plan.memory, onProgress);
   if (chosen.includes("list")) results.list = await measureList(stage, plan.list, onProgress);
   if (chosen.includes("endings")) results.endings = await measureEndings(stage, plan.endings, onProgress);
   if (chosen.includes("retention"))
     results.retention = await measureRetention(stage, plan.retention, onProgress);
-  return results;
+  // The last: it starts PostgreSQL anew, again and again.
+  if (chosen.includes("growth")) results.growth = await measureGrowth(stage, plan.growth, onProgress);
+  return { startedAt, machine, targets: targetRows(results), ...results };
 }
 
 /** On a terminal one line that changes, elsewhere a line each. */

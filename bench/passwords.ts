@@ -4,6 +4,7 @@ import type { PasswordChecks } from "./password-checks.ts";
 import type { Rounds } from "./plan.ts";
 import type { Stage } from "./stage.ts";
 import { median, type Round, type Spread, spreadOf, summarize } from "./statistics.ts";
+import { encodeCall } from "./wire.ts";
 
 /** GetSession while nobody signs in, and while many do. */
 export type PasswordsResult = {
@@ -35,18 +36,19 @@ export async function measurePasswords(
   });
   children.defer(() => stage.call("endGatehouse", target));
   const sessions = await generator.call("createSessions", { ...target, count: READ_SESSIONS });
+  const requests = sessions.map((session) =>
+    encodeCall("Connect JSON", "GetSession", session, target.bearer),
+  );
   const userIds = await passwords.call("addPeople", { ...target, count: PEOPLE });
 
   const measured = { quiet: [] as LoadedRound[], busy: [] as LoadedRound[] };
   const signIns: number[] = [];
   const read = () =>
     generator.call("run", {
-      ...target,
+      origin: target.origin,
       serverPid: target.pid,
       protocol: "Connect JSON",
-      rpc: "GetSession",
-      sessions,
-      once: false,
+      requests,
       callers: READERS,
       warmupSeconds,
       seconds,

@@ -25,13 +25,33 @@ export type RetentionSize = {
   removeAfterDays: number;
 };
 
+export type MemorySize = {
+  /** After how many requests its memory is looked at. */
+  pointsAt: readonly number[];
+};
+
+export type GrowthSize = Rounds & {
+  /** Of each database, fewest first. */
+  sessions: readonly number[];
+  /** CreateSession right after a start without anything in memory, each round. */
+  coldCreates: number;
+  /** Databases with no more sessions have their rows compared with their events. */
+  verifiedUpTo: number;
+};
+
 export type Plan = {
   endpoints: Rounds;
   append: Rounds;
+  peers: Rounds;
+  flows: Rounds;
   passwords: Rounds;
+  openLoop: Rounds;
+  workers: Rounds;
+  memory: MemorySize;
   list: ListSize;
   endings: EndingsSize;
   retention: RetentionSize;
+  growth: GrowthSize;
 };
 
 const million: EndingsSize = {
@@ -50,27 +70,54 @@ const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, 
 export const full: Plan = {
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   append: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
-  passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
+  peers: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
+  flows: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
+  passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
+  openLoop: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
+  workers: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
+  memory: { pointsAt: [10_000, 100_000, 1_000_000] },
   list: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   endings: million,
   retention: month,
+  growth: {
+    sessions: [10_000, 1_000_000, 10_000_000],
+    ...{ rounds: 5, warmupSeconds: 0.25, seconds: 1 },
+    coldCreates: 1_000,
+    verifiedUpTo: 1_000_000,
+  },
 };
 
 /** One of them, more thoroughly. */
 export const long: Plan = {
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   append: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
+  peers: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
+  flows: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
   passwords: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
+  openLoop: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
+  workers: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
+  memory: { pointsAt: [10_000, 100_000, 300_000, 1_000_000] },
   list: { sessions: 1_000_000, rounds: 9, warmupSeconds: 0.25, seconds: 1 },
   endings: { ...million, rounds: 12 },
   retention: month,
+  growth: {
+    sessions: [10_000, 1_000_000, 10_000_000],
+    ...{ rounds: 9, warmupSeconds: 0.25, seconds: 2 },
+    coldCreates: 2_000,
+    verifiedUpTo: 10_000_000,
+  },
 };
 
 /** Shows that everything still runs; its figures are coarse. */
 export const short: Plan = {
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
   append: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  peers: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  flows: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   passwords: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  openLoop: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  workers: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  memory: { pointsAt: [10_000, 30_000] },
   list: { sessions: 10_000, rounds: 1, warmupSeconds: 0.05, seconds: 0.1 },
   endings: {
     sessions: 10_000,
@@ -82,4 +129,10 @@ export const short: Plan = {
     seconds: 1,
   },
   retention: { days: 6, sessionsADay: 300, foldAfterDays: 1, removeAfterDays: 2 },
+  growth: {
+    sessions: [10_000, 100_000],
+    ...{ rounds: 1, warmupSeconds: 0.1, seconds: 0.3 },
+    coldCreates: 200,
+    verifiedUpTo: 10_000,
+  },
 };

@@ -14,7 +14,7 @@ import { folder } from "../src/upkeep/fold.ts";
 import { sessionRemover } from "../src/upkeep/remove.ts";
 import type { StepResult } from "../src/upkeep/upkeep-worker.ts";
 import { startPostgres } from "../test/support/postgres.ts";
-import { cpuSeconds } from "./cpu-time.ts";
+import { cpuSeconds } from "./process-use.ts";
 
 /**
  * What a session costs from its beginning to its removal, and whether the tables stop growing when as many go as come:

@@ -2,43 +2,41 @@ import type { AppendResult } from "./append.ts";
 import type { EndingsResult } from "./endings.ts";
 import { CHECKING_CALLERS } from "./endings-checks.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
+import { flowsTable } from "./flows.ts";
+import { growthTable } from "./growth.ts";
 import type { ListResult } from "./list.ts";
-import type { Machine } from "./machine.ts";
+import { mebibytes, milliseconds, row, spread, whole } from "./markdown.ts";
+import { memoryTable } from "./memory.ts";
+import { openLoopTable } from "./open-loop.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
+import { peersTable } from "./peers.ts";
+import type { Results } from "./results.ts";
 import { bytesOf, type Cost, comparedDays, type RetentionResult, summarizeCosts } from "./retention.ts";
-import type { Round, Spread } from "./statistics.ts";
+import type { Round } from "./statistics.ts";
+import { targetsTable } from "./targets.ts";
+import { workersTable } from "./workers.ts";
 
-export type Results = {
-  startedAt: string;
-  machine: Machine;
-  endpoints?: EndpointResult[];
-  append?: AppendResult[];
-  passwords?: PasswordsResult;
-  list?: ListResult;
-  endings?: EndingsResult;
-  retention?: RetentionResult;
-};
-
-/** Everything as Markdown, fit for the README. */
-export function toMarkdown({
-  startedAt,
-  machine,
-  endpoints,
-  append,
-  passwords,
-  list,
-  endings,
-  retention,
-}: Results): string {
+/** Everything as Markdown, fit for the README: the targets first, then what lies behind them. */
+export function toMarkdown({ startedAt, machine, targets, ...results }: Results): string {
+  const { endpoints, append, peers, flows, passwords, openLoop, workers, memory } = results;
+  const { list, endings, retention, growth } = results;
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
+    "",
+    ...targetsTable(targets),
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
+    ...(peers ? ["", ...peersTable(peers)] : []),
+    ...(flows ? ["", ...flowsTable(flows)] : []),
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
+    ...(openLoop ? ["", ...openLoopTable(openLoop)] : []),
+    ...(workers ? ["", ...workersTable(workers)] : []),
+    ...(memory ? ["", ...memoryTable(memory)] : []),
     ...(list ? ["", ...listTable(list)] : []),
     ...(endings ? ["", ...endingsTable(endings)] : []),
     ...(retention ? ["", ...retentionTable(retention)] : []),
+    ...(growth ? ["", ...growthTable(growth)] : []),
     "",
   ].join("\n");
 }
@@ -228,10 +226,3 @@ const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
   milliseconds(p50Ms),
   milliseconds(p99Ms),
 ];
-
-const row = (cells: string[]): string => `| ${cells.join(" | ")} |`;
-const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
-const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
-const milliseconds = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
-const spread = ({ median, least, most }: Spread): string =>
-  `**${median.toFixed(2)}** (${least.toFixed(2)}–${most.toFixed(2)})`;

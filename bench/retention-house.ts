@@ -2,8 +2,8 @@ import type pg from "pg";
 import { ADDING_CALLERS, addOrganization, addPeople } from "./accounts.ts";
 import { openApi } from "./api.ts";
 import type { Child } from "./child.ts";
-import { cpuSeconds, familyCpuSeconds, parentPid } from "./cpu-time.ts";
-import { openClient } from "./database-client.ts";
+import { databasePid, openClient } from "./database-client.ts";
+import { cpuSeconds, familyCpuSeconds } from "./process-use.ts";
 import { type SimulatedClock, simulateClock } from "./simulated-clock.ts";
 import type { Node, Stage } from "./stage.ts";
 
@@ -33,8 +33,7 @@ export async function openHouse(
   const api = openApi(node, ADDING_CALLERS);
   const userIds = await addPeople(api, await addOrganization(api, "Retention"), PEOPLE);
   api.close();
-  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-  const postgresPid = parentPid(rows[0]!.pid);
+  const postgresPid = await databasePid(databaseUrl);
   return {
     ...{ databaseUrl, node, client, clock, userIds },
     cpuSeconds: () =>

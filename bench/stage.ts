@@ -2,9 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
+import type pg from "pg";
 import { startPostgres } from "../test/support/postgres.ts";
 import { answerCalls } from "./child.ts";
+import { openClient } from "./database-client.ts";
+import { forgetFiles } from "./forget-files.ts";
 import { type GatehouseProcess, type Keys, runGatehouse, startGatehouse } from "./gatehouse-process.ts";
 
 /**
@@ -16,8 +18,16 @@ export type Stage = {
   startPostgres(nothing: undefined): Promise<string>;
   /** @returns its URL */
   createDatabase(name: string): Promise<string>;
-  /** Any number may serve a database. `port`: by default a free one. */
-  startGatehouse(order: { databaseUrl: string; port?: number }): Promise<Node>;
+  /** Its servers should be gone; if not, they lose it. */
+  dropDatabase(name: string): Promise<void>;
+  /** Starts PostgreSQL anew, with none of its files in the system's memory (where GNU's `dd` can see to that). */
+  coolPostgres(nothing: undefined): Promise<void>;
+  /** Any number may serve a database. `port`: by default a free one; `environment`: options besides the defaults. */
+  startGatehouse(order: {
+    databaseUrl: string;
+    port?: number;
+    environment?: Record<string, string>;
+  }): Promise<Node>;
   /** It is gone when this settles; by default it ends in good order. */
   endGatehouse(order: { pid: number; signal?: "SIGTERM" | "SIGKILL" }): Promise<void>;
   /**
@@ -50,23 +60,31 @@ const stage: Stage = {
   async startPostgres() {
     postgres = await startPostgres(settings.flatMap((setting) => ["-c", setting]));
     undo.defer(() => postgres.remove());
-    const client = new pg.Client({ connectionString: postgres.url("postgres") });
-    await client.connect();
-    try {
+    return withClient(async (client) => {
       const { rows } = await client.query<{ server_version: string }>("SHOW server_version");
       const { rows: fsync } = await client.query<{ fsync: string }>("SHOW fsync");
       return `PostgreSQL ${rows[0]!.server_version}, fsync ${fsync[0]!.fsync}`;
-    } finally {
-      await client.end();
-    }
+    });
   },
   async createDatabase(name) {
     await postgres.createDatabase(name);
     return postgres.url(name);
   },
-  async startGatehouse({ databaseUrl, port }) {
+  async dropDatabase(name) {
+    await withClient((client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
+  },
+  async coolPostgres() {
+    const directory = await withClient(async (client) => {
+      const { rows } = await client.query<{ data_directory: string }>("SHOW data_directory");
+      return rows[0]!.data_directory;
+    });
+    await postgres.stop();
+    await forgetFiles(join(directory, "base"));
+    await postgres.start();
+  },
+  async startGatehouse({ databaseUrl, port, environment }) {
     const directory = await stage.createDirectory(undefined);
-    const node = await startGatehouse(databaseUrl, keys, directory, port);
+    const node = await startGatehouse(databaseUrl, keys, directory, port, environment);
     undo.defer(() => node.end("SIGTERM"));
     nodes.set(node.pid, node);
     return { pid: node.pid, origin: node.origin, ...keys };
@@ -84,5 +102,10 @@ const stage: Stage = {
     return directory;
   },
 };
+
+async function withClient<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  await using client = await openClient(postgres.url("postgres"));
+  return await work(client);
+}
 
 answerCalls(stage, () => undo.disposeAsync());

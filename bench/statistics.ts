@@ -18,6 +18,12 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
+/** Undefined if one of the values is. */
+export function spreadOfKnown(values: readonly (number | undefined)[]): Spread | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length < values.length ? undefined : spreadOf(known);
+}
+
 /** One round's figures; times in milliseconds. */
 export type Round = {
   perSecond: number;
@@ -25,18 +31,26 @@ export type Round = {
   p99Ms: number;
   /** Processor time of the server process for each request, undefined where the system does not tell. */
   cpuMicroseconds?: number | undefined;
+  /** The same of all processes of the database, undefined where it was not asked for either. */
+  databaseCpuMicroseconds?: number | undefined;
 };
+
+/** Processor time of server and database for a request; undefined where either is. */
+export function busyMicroseconds({ cpuMicroseconds, databaseCpuMicroseconds }: Round): number | undefined {
+  return cpuMicroseconds && databaseCpuMicroseconds && cpuMicroseconds + databaseCpuMicroseconds;
+}
 
 /** The median of each figure. */
 export function summarize(rounds: readonly Round[]): Round {
   const of = (figure: (round: Round) => number) => median(rounds.map(figure));
+  const known = (figure: (round: Round) => number | undefined) =>
+    rounds.some((round) => figure(round) === undefined) ? undefined : of((round) => figure(round)!);
   return {
     perSecond: of((round) => round.perSecond),
     p50Ms: of((round) => round.p50Ms),
     p99Ms: of((round) => round.p99Ms),
-    cpuMicroseconds: rounds.some((round) => round.cpuMicroseconds === undefined)
-      ? undefined
-      : of((round) => round.cpuMicroseconds!),
+    cpuMicroseconds: known((round) => round.cpuMicroseconds),
+    databaseCpuMicroseconds: known((round) => round.databaseCpuMicroseconds),
   };
 }
 

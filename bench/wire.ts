@@ -9,6 +9,9 @@ import {
 export const protocols = ["Connect JSON", "Connect binary", "gRPC", "gRPC-Web", "REST"] as const;
 export type Protocol = (typeof protocols)[number];
 
+/** How an answer says that it is a success: as one of the protocols does, or by an object in JSON. */
+export type Wire = Protocol | "JSON";
+
 export const rpcs = ["DeleteSession", "GetSession"] as const;
 export type Rpc = (typeof rpcs)[number];
 
@@ -48,6 +51,17 @@ export function encodeCall(protocol: Protocol, rpc: Rpc, session: Session, beare
   const headers = { authorization: `Bearer ${bearer}`, "content-type": contentTypes[protocol] };
   if (protocol === "REST") return restCall(rpc, session, headers);
   return rpcCall(protocol, rpc, encode(protocol, schema, message as MessageShape<typeof schema>), headers);
+}
+
+/** Any other call of the session service, by its message as the protocol has it. */
+export function encodeRpc(
+  protocol: "Connect JSON" | "Connect binary",
+  rpc: string,
+  body: Uint8Array,
+  bearer: string,
+): Request {
+  const headers = { authorization: `Bearer ${bearer}`, "content-type": contentTypes[protocol] };
+  return rpcCall(protocol, rpc, body, headers);
 }
 
 /** Any other call over gRPC. */
@@ -99,6 +113,7 @@ function encode<S extends DescMessage>(protocol: Protocol, schema: S, message: M
 
 const TRAILERS = 0x80;
 const HEAD_BYTES = 5;
+const BRACE = "{".charCodeAt(0);
 
 /** The envelope of gRPC and gRPC-Web: one byte of flags, four of length. */
 function frame(message: Uint8Array, flags = 0): Uint8Array {
@@ -113,13 +128,14 @@ function frame(message: Uint8Array, flags = 0): Uint8Array {
  * The message of a successful answer.
  * @throws Error that says what came instead, if it is no success or has no message
  */
-export function messageOf(protocol: Protocol, answer: Answer): Uint8Array {
+export function messageOf(protocol: Wire, answer: Answer): Uint8Array {
   const body = Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength);
   const refuse = (what: string) =>
     new Error(`${protocol}: ${what}: HTTP ${answer.status} ${body.toString()}`);
   if (answer.status !== 200) throw refuse("the call failed");
   if (protocol !== "gRPC" && protocol !== "gRPC-Web") {
     if (body.length === 0) throw refuse("the answer is empty");
+    if (protocol === "JSON" && body[0] !== BRACE) throw refuse("the answer is no object");
     return body;
   }
   const status = answer.trailers["grpc-status"] ?? answer.headers["grpc-status"];

@@ -90,7 +90,7 @@ export function compose(
     organizations,
     identityProviders: new IdentityProviderRepository(db),
     intentTokens: new IntentTokens(deriveKey(masterKey, "intent token")),
-    passwords: createPasswordHasher(),
+    passwords: createPasswordHasher({ rehash: config.passwordRehash }),
     notifications,
     encryptionKey,
     recoveryCodeKey: deriveKey(masterKey, "recovery code"),

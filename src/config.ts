@@ -189,6 +189,13 @@ const options = {
       "Whether identity providers may be talked to over plain HTTP. On the machine itself they always may, for development.",
     parse: (text) => (text === "true" || text === "false" ? text === "true" : undefined),
   }),
+  passwordRehash: option({
+    allowed: "true or false",
+    fallback: "true",
+    meaning:
+      "Whether a password whose hash was imported is hashed anew with Argon2id once it was right. With false the hash stays, so that the system it came from could take the user back.",
+    parse: (text) => (text === "true" || text === "false" ? text === "true" : undefined),
+  }),
   issuerName: option({
     allowed: "1 to 64 characters without a colon",
     fallback: "Gatehouse",

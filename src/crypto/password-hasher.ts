@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { PasswordVerification } from "./password-hash.ts";
-import { hashPassword, verifyPassword } from "./password-hash.ts";
+import { hashOnThread, verifyOnThread } from "./password-hash-threads.ts";
 
 /** More callers want a password hashed than may wait; nothing was computed for this one. */
 export class PasswordHashQueueFull extends Error {
@@ -17,17 +17,25 @@ export type PasswordHasher = {
 };
 
 /**
+ * How many threads hash by default: one per core but one, so that reads beside a burst of sign-ins wait for no core.
+ * With one per core their p99 tripled (docs/decisions/0020-passwords-on-threads-that-yield.md).
+ */
+export const defaultParallel = (): number => Math.max(1, Math.min(availableParallelism() - 1, 4));
+
+/**
  * Hashes and verifies in arrival order, within bounds on cores, memory (about 19 MiB each) and waiting callers.
- * @param parallel how many run at once. By default one per core, but never the whole thread pool of libuv (4 unless
- *   UV_THREADPOOL_SIZE says otherwise): name look-ups and files wait for the same threads.
- * @param queueLimit how many more may wait; by default 100, about two seconds on two cores
+ * @param parallel how many run at once
+ * @param queueLimit how many more may wait; by default 100, about two seconds of one core
+ * @param rehash false: no hash is of older make, so that imported ones stay what they are
  */
 export function createPasswordHasher({
-  parallel = Math.max(1, Math.min(availableParallelism(), (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1)),
+  parallel = defaultParallel(),
   queueLimit = 100,
+  rehash = true,
 }: {
   parallel?: number;
   queueLimit?: number;
+  rehash?: boolean;
 } = {}): PasswordHasher {
   let running = 0;
   const waiting: (() => void)[] = [];
@@ -47,7 +55,10 @@ export function createPasswordHasher({
   }
 
   return {
-    hash: (password) => bounded(() => hashPassword(password)),
-    verify: (password, encoded) => bounded(() => verifyPassword(password, encoded)),
+    hash: (password) => bounded(() => hashOnThread(password)),
+    async verify(password, encoded) {
+      const { matches, needsRehash } = await bounded(() => verifyOnThread(password, encoded));
+      return { matches, needsRehash: needsRehash && rehash };
+    },
   };
 }

@@ -105,6 +105,10 @@ const accepted: Record<
     ["true", true],
     ["false", false],
   ],
+  passwordRehash: [
+    ["true", true],
+    ["false", false],
+  ],
   issuerName: [
     ["Acme Corp.", "Acme Corp."],
     [" Straße 7 ", "Straße 7"],
@@ -191,6 +195,7 @@ const refused: Record<OptionName, string[]> = {
   smsWebhookUrl: ["sms.example.com", "ftp://sms.example.com", "https://u:p@sms.example.com"],
   smsWebhookSigningKey: ["k".repeat(15), "k".repeat(513), "with a space in between"],
   insecureIdps: ["True", "yes", "1", "constructor"],
+  passwordRehash: ["False", "no", "0", "constructor"],
   issuerName: ["   ", "a:b", "line\nbreak", "x".repeat(65)],
   webauthnCloneWarning: ["ignore", "Refuse", "true"],
   setSessionProof: ["Token", "yes", "true"],
@@ -267,6 +272,7 @@ describe("loadConfig", () => {
       smsWebhookUrl: undefined,
       smsWebhookSigningKey: undefined,
       insecureIdps: false,
+      passwordRehash: true,
       issuerName: "Gatehouse",
       webauthnCloneWarning: "refuse",
       setSessionProof: "none",

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { hashSync } from "bcryptjs";
 import { describe, expect, test } from "vitest";
 import { createPasswordHasher, PasswordHashQueueFull } from "../../src/crypto/password-hasher.ts";
 
@@ -30,4 +33,47 @@ describe("password hasher", () => {
       expect(burst.map((call) => call.status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
     }
   });
+
+  test.each([
+    ["Argon2id", "$argon2id$v=19$m=19456,t=8,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
+    ["bcrypt", hashSync("Secret-2", 10)],
+    ["scrypt", "$scrypt$ln=15,r=8,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
+    ["PBKDF2", "$pbkdf2-sha256$200000$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
+  ])("a long verification of %s leaves the event loop free", async (_kind, encoded) => {
+    let turns = 0;
+    let done = false;
+    const verification = createPasswordHasher()
+      .verify("Secret-1", encoded)
+      .finally(() => {
+        done = true;
+      });
+    for (; !done; turns++) await nextTurn();
+    expect((await verification).matches).toBe(false);
+    // On the event loop there would be none between the call and its answer.
+    expect(turns).toBeGreaterThan(100);
+  });
+
+  test("imported hashes stay what they are, if asked to", async () => {
+    const imported = hashSync("Secret-1", 4);
+    const verdict = (options: { rehash?: boolean }) =>
+      createPasswordHasher(options).verify("Secret-1", imported);
+    expect(await verdict({})).toEqual({ matches: true, needsRehash: true });
+    expect(await verdict({ rehash: false })).toEqual({ matches: true, needsRehash: false });
+  });
+
+  test.runIf(process.platform === "linux")(
+    "the threads that hash have less claim to a core than the one that serves",
+    async () => {
+      await createPasswordHasher().hash("Secret-1");
+      const niceness = (thread: string) => {
+        const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+        return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+      };
+      const serving = niceness(String(process.pid));
+      const all = readdirSync("/proc/self/task").map(niceness);
+      expect(Math.max(...all)).toBeGreaterThan(serving);
+      // The threads that are not ours to lower: V8's, libuv's.
+      expect(all.filter((nice) => nice === serving).length).toBeGreaterThan(1);
+    },
+  );
 });

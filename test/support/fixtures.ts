@@ -152,7 +152,7 @@ export async function createCast(opened: OpenDatabase): Promise<Cast> {
   };
 
   const [elsewhere, strict] = [{ id: uuidV7() }, { id: uuidV7() }];
-  const hash = await hashPassword(PASSWORD);
+  const hash = hashPassword(PASSWORD);
   const cast: Cast = {
     instanceId: instance.id,
     home,

@@ -111,7 +111,7 @@ describe.each(engines)("a session token as credential of somebody on %s", (engin
     const { cast } = house;
     const ask = asking(house, cast.owner);
     const login = house.as(cast.loginClient);
-    const hash = await hashPassword(PASSWORD);
+    const hash = hashPassword(PASSWORD);
     const newPerson = async (name: string) => {
       const human = person(name, { hashedPassword: { hash } });
       return { id: (await ask("CreateUser", { organizationId: cast.home.id, human })).id as string };

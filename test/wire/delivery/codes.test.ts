@@ -13,7 +13,7 @@ import { person } from "../users/wire.ts";
 import { codeIn, linkIn, mailsGoTo, mailTo, textsGoTo, textTo } from "./post.ts";
 
 /** Computed once: whoever has it needs no hashing to be added. */
-const hashedPassword = { hash: await hashPassword(PASSWORD) };
+const hashedPassword = { hash: hashPassword(PASSWORD) };
 
 describe.each(engines)("codes on their way on %s", (engine) => {
   const mailOptions: MailServerOptions = {};

@@ -31,7 +31,7 @@ export type Stage = {
   expect: typeof expect;
 };
 
-let hashing: Promise<string> | undefined;
+let hashed: string | undefined;
 
 export function stageOn(url: string, protocol: Protocol, cast: Cast, database: () => OpenDatabase): Stage {
   const as = (token: string) => anyCall(url, token, protocol);
@@ -48,14 +48,14 @@ export function stageOn(url: string, protocol: Protocol, cast: Cast, database: (
     refused: refusalCode,
     expect,
     async newPerson({ organizationId = cast.home.id, ...more } = {}) {
-      hashing ??= hashPassword(PASSWORD);
+      hashed ??= hashPassword(PASSWORD);
       const name = crypto.randomUUID();
       const { userId } = await owner(UserService.method.addHumanUser, {
         username: name,
         organization: { orgId: organizationId },
         profile: { givenName: "Ann", familyName: "Example" },
         email: { email: `${name}@example.com`, isVerified: true },
-        hashedPassword: { hash: await hashing },
+        hashedPassword: { hash: hashed },
         ...more,
       });
       return { id: userId as string, organizationId };

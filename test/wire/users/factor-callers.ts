@@ -39,13 +39,13 @@ export const mayTake: readonly Kind[] = [...mayGive, "userManager", "orgUserMana
 
 let count = 0;
 /** Of the usual password. To hash it for everybody anew is most of what somebody new costs. */
-let hashing: Promise<string> | undefined;
+let hashed: string | undefined;
 
 /** Somebody new at home with a verified address, a verified number and a password. */
 export async function newPerson(house: House, more: JsonObject = {}): Promise<string> {
   count += 1;
-  hashing ??= hashPassword(PASSWORD);
-  const hash = await hashing;
+  hashed ??= hashPassword(PASSWORD);
+  const hash = hashed;
   const human = person(`factor-${count}`, {
     phone: { phone: "+41791234567", isVerified: true },
     hashedPassword: { hash },

@@ -437,7 +437,7 @@ describe.each(engines)("who may do what on %s", (engine) => {
     house = await startHouse(engine);
     cast = house.cast;
     ask = asking(house, cast.owner);
-    hashedPassword.hash = await hashPassword(PASSWORD);
+    hashedPassword.hash = hashPassword(PASSWORD);
     for (const role of roles) {
       // Living elsewhere: nothing comes from being at home but what the role gives.
       const { id, token } = await newBot(cast.elsewhere.id);

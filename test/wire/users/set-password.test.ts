@@ -32,7 +32,7 @@ const locked = (failedAttempts: number): Refusal => ({
 });
 
 /** Computed once: whoever has it needs no hashing to be added. */
-const hashedPassword = { hash: await hashPassword(PASSWORD) };
+const hashedPassword = { hash: hashPassword(PASSWORD) };
 
 describe.each(engines)("SetPassword on %s", (engine) => {
   let house: House;

@@ -65,7 +65,7 @@ const notThere: Record<Act, Refusal> = {
 const endedSession = { code: Code.NotFound, id: "QUERY-SFeaa" };
 
 /** Computed once: whoever has it needs no hashing to be added. */
-const hashedPassword = { hash: await hashPassword(PASSWORD) };
+const hashedPassword = { hash: hashPassword(PASSWORD) };
 
 describe.each(engines)("the state of a user on %s", (engine) => {
   let house: House;

@@ -40,13 +40,13 @@ export async function startSite(engine: Engine, { config, server }: HouseOptions
 }
 
 let people = 0;
-let hashing: Promise<string> | undefined;
+let hashed: string | undefined;
 
 /** Somebody new with the password of everybody, at home. */
 export async function newPerson({ cast, url }: House): Promise<{ id: string; loginName: string }> {
   people += 1;
-  hashing ??= hashPassword(PASSWORD);
-  const hash = await hashing;
+  hashed ??= hashPassword(PASSWORD);
+  const hash = hashed;
   const name = `person-${people}`;
   const { userId } = await asking({ url }, cast.owner)(
     "AddHumanUser",

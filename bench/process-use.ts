@@ -16,10 +16,31 @@ export function cpuSeconds(pid: number): number | undefined {
 export function familyCpuSeconds(pid: number): number | undefined {
   const parent = statOf(pid);
   if (parent === undefined) return undefined;
-  const others = readdirSync("/proc").map(Number).filter(Number.isInteger);
-  const children = others.map(statOf).filter((stat) => stat?.parentPid === pid);
-  const ticks = children.reduce((sum, child) => sum + child!.own, parent.own + parent.ended);
+  const ticks = childrenOf(pid).reduce(
+    (sum, child) => sum + (statOf(child)?.own ?? 0),
+    parent.own + parent.ended,
+  );
   return ticks / TICKS_PER_SECOND;
+}
+
+/** Memory a process and its children hold at the moment: bytes; undefined where there is no /proc. */
+export function familyResidentBytes(pid: number): number | undefined {
+  if (statOf(pid) === undefined) return undefined;
+  return [pid, ...childrenOf(pid)].reduce((sum, each) => sum + residentBytes(each), 0);
+}
+
+function residentBytes(pid: number): number {
+  try {
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return Number(kibibytes ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const others = readdirSync("/proc").map(Number).filter(Number.isInteger);
+  return others.filter((other) => statOf(other)?.parentPid === pid);
 }
 
 /** @returns undefined where there is no /proc */
