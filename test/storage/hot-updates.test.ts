@@ -1,21 +1,17 @@
 import { sql } from "kysely";
-import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { CodeGenerators } from "../../src/notification/code-generators.ts";
-import { Providers } from "../../src/notification/providers.ts";
 import { projections } from "../../src/projections/projections.ts";
 import type { SessionChanges } from "../../src/session/change-session.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import type { SessionDependencies } from "../../src/session/dependencies.ts";
-import { SessionTokens } from "../../src/session/session-token.ts";
-import { SessionUses } from "../../src/session/session-uses.ts";
 import { setSession } from "../../src/session/set-session.ts";
 import { type OpenDatabase, openPostgres } from "../../src/storage/database.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { createUser } from "../../src/user/create-user.ts";
 import { addOtpFactor } from "../../src/user/otp-factors.ts";
 import { defaultOrganization, type House, human, openHouse, owner, PASSWORD } from "../user/house.ts";
+import { sessionRooms } from "../user/session-rooms.ts";
 
 type Updates = { all: number; hot: number };
 
@@ -31,20 +27,7 @@ describe("updates on PostgreSQL", () => {
     const { rows } = await sql<{ name: string }>`SELECT current_database() AS name`.execute(house.db);
     // One connection: each counts for itself, and tells the others when it is asked to.
     writer = openPostgres(new URL(`/${rows[0]!.name}`, inject("postgresTemplate")).href, { poolSize: 1 });
-    dependencies = {
-      ...house,
-      events: new EventRepository(writer.db, projections),
-      codeGenerators: new CodeGenerators({
-        providers: new Providers(house),
-        logger: pino({ level: "silent" }),
-      }),
-      tokens: new SessionTokens(new Uint8Array(32)),
-      uses: new SessionUses(house),
-      instanceId: "instance",
-      webAuthNCloneWarning: "refuse",
-      writeEndings: async () => {},
-      setSessionProof: "none",
-    };
+    dependencies = { ...sessionRooms(house), events: new EventRepository(writer.db, projections) };
   });
 
   afterAll(async () => {
