@@ -46,7 +46,8 @@ export function compose(
   // PGlite has one connection: a second lane would only wait for the first.
   const lanes = engine === "pglite" ? 1 : 2;
   const events: EventRepository = new EventRepository(db, projections, {
-    lanes,
+    // One more than reads have: a batch waits for the disk at its end.
+    lanes: engine === "pglite" ? 1 : 3,
     uniqueSlugs: uniqueConstraints,
     // What happens to a message later is the worker's own doing.
     onAppended: {
