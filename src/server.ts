@@ -139,8 +139,9 @@ async function serve(
   const ready = async () => {
     await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
   };
-  const handler = createHttpHandler({
+  const handlers = createHttpHandler({
     connect,
+    edge: config.edge,
     cors: createCors({ origins: config.corsOrigins === "*" ? ["*"] : config.corsOrigins }),
     health: { serving: () => serving.serving, ready, metrics: () => metrics.text() },
     logger,
@@ -155,7 +156,7 @@ async function serve(
       ? { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) }
       : undefined;
   const { host, port } = config.listen;
-  const listener = await listen({ host, port, handler, logger, ...(tls ? { tls } : {}) });
+  const listener = await listen({ host, port, ...handlers, logger, ...(tls ? { tls } : {}) });
   const shown = host === undefined ? "localhost" : host.includes(":") ? `[${host}]` : host;
   const url = `${tls ? "https" : "http"}://${shown}:${listener.port}`;
   address.url ??= url;

@@ -1,19 +1,23 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders as Http2Headers, ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
-import { contextOf, elapsedMs, newCall, protocolOf } from "./call.ts";
+import { type Call, contextOf, elapsedMs, newCall, protocolOf } from "./call.ts";
 import type { ConnectHandler } from "./connect-handler.ts";
 import type { Cors } from "./cors.ts";
 import { answerDebugEndpoint, type Health } from "./debug-endpoints.ts";
+import { type Carrier, Http1Carrier, Http2Carrier } from "./edge/carrier.ts";
+import { createUnaryEdge } from "./edge/unary-edge.ts";
 import type { Exchange } from "./exchange.ts";
 import { decodeText, encodeAnswer, encodedLength, grpcWebProto, isGrpcWebText } from "./grpc-web-text.ts";
 import {
   disconnectSignal,
   type HeaderFields,
+  headersOf,
   type NodeRequest,
   type NodeResponse,
   readBody,
-  requestHeaders,
   sendBytes,
   sendUniversal,
   streamedBody,
@@ -30,11 +34,18 @@ export type HttpHandlerOptions = {
   logger: Logger;
   /** Limit of a request body, before and after decompression. */
   maxBodyBytes: number;
+  /** `fast`: ordinary calls of unary methods go the short way. `stock`: every call goes through Connect's own handlers. */
+  edge: "fast" | "stock";
   /** What is no call of the contract, by path: each answers whatever comes there, and tells the HTTP status. */
   endpoints?: { readonly [path: string]: (exchange: Exchange) => Promise<number> };
 };
 
-export type HttpHandler = (request: NodeRequest, response: NodeResponse) => void;
+export type HttpHandler = {
+  /** Answers any request. */
+  handler: (request: NodeRequest, response: NodeResponse) => void;
+  /** Answers a request of HTTP/2 as it comes, if it is one for the edge. @returns whether it is */
+  streamHandler: ((stream: ServerHttp2Stream, headers: Http2Headers) => boolean) | undefined;
+};
 
 /** A message in gRPC and gRPC-Web comes in an envelope of one flag byte and four of length. */
 const envelopeBytes = 5;
@@ -51,12 +62,53 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const routes = createRouteTable(connect.methods.values());
   const services = new Set(connect.services.map((service) => service.typeName));
 
-  return (request, response) => {
+  const edge = options.edge === "fast" ? createUnaryEdge(connect, maxBodyBytes) : undefined;
+  const headersFor = (origin: string | undefined): HeaderFields => ({
+    "x-robots-tag": "none",
+    ...cors.headersFor(origin),
+  });
+
+  /** @returns whether the request is one for the edge */
+  const answerAtEdge = (
+    method: string | undefined,
+    target: string | undefined,
+    headers: IncomingHttpHeaders,
+    carrier: () => Carrier,
+  ): boolean => {
+    const found = edge?.find(method, target, headers);
+    if (edge === undefined || found === undefined) return false;
+    const way = carrier();
+    const answered = edge.answer(found, way, headersFor(headers.origin as string | undefined));
+    conclude(found.call, found.path, answered, (fields) => {
+      if (!way.cut())
+        way.send({
+          status: 500,
+          fields: Object.entries({ ...fields, "content-length": "0" }).flat(),
+          body: new Uint8Array(0),
+        });
+    });
+    return true;
+  };
+
+  const streamHandler = (stream: ServerHttp2Stream, headers: Http2Headers): boolean =>
+    answerAtEdge(headers[":method"], headers[":path"], headers, () => new Http2Carrier(stream, headers));
+
+  const handler = (request: NodeRequest, response: NodeResponse) => {
+    if (
+      request.httpVersionMajor === 1 &&
+      answerAtEdge(
+        request.method,
+        request.url,
+        request.headers,
+        () => new Http1Carrier(request as IncomingMessage, response as ServerResponse),
+      )
+    )
+      return;
     const url = originForm(request.url ?? "");
     const question = url.indexOf("?");
     const path = question < 0 ? url : url.slice(0, question);
     const search = question < 0 ? "" : url.slice(question + 1);
-    const headers: HeaderFields = { "x-robots-tag": "none", ...cors.headersFor(request.headers.origin) };
+    const headers: HeaderFields = headersFor(request.headers.origin);
 
     const preflight = cors.preflight(request.method, request.headers);
     if (preflight !== undefined) return sendBytes(response, 204, { ...headers, ...preflight });
@@ -65,18 +117,18 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     if (method !== undefined) {
       const call = newCall(protocolOf(request.headers["content-type"]));
       const exchange: Exchange = { request, response, call, search, headers, maxBodyBytes };
-      return conclude(exchange, path, answerRpc(connect, method, exchange));
+      return concludeExchange(exchange, path, answerRpc(connect, method, exchange));
     }
     if (answerDebugEndpoint(path, request, response, headers, health, logger)) return;
     const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
     if (endpoint !== undefined) {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
-      return conclude(exchange, path, endpoint(exchange));
+      return concludeExchange(exchange, path, endpoint(exchange));
     }
     const found = routes.find(request.method ?? "", path);
     if (typeof found === "object") {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
-      return conclude(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
+      return concludeExchange(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
     }
     if (isRpcPath(path) || protocolOf(request.headers["content-type"]) !== "connect") {
       return sendBytes(response, 404, { ...headers, "content-type": text }, "404 page not found\n");
@@ -84,13 +136,26 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const [status, code, message] = refusals[found];
     sendBytes(response, status, { ...headers, "content-type": json }, statusBody(code, message));
   };
+  return { handler, streamHandler: edge && streamHandler };
 
   function isRpcPath(path: string): boolean {
     return services.has(path.slice(1, path.lastIndexOf("/")));
   }
 
+  function concludeExchange({ call, response }: Exchange, path: string, answered: Promise<number>): void {
+    conclude(call, path, answered, (headers) => {
+      if (response.headersSent) response.destroy();
+      else sendBytes(response, 500, headers);
+    });
+  }
+
   /** The line of a call that never began, and the end of one whose answer could not be made. */
-  function conclude({ call, response }: Exchange, path: string, answered: Promise<number>): void {
+  function conclude(
+    call: Call,
+    path: string,
+    answered: Promise<number>,
+    fail: (headers: HeaderFields) => void,
+  ): void {
     const line = { method: path.slice(1), protocol: call.protocol, requestId: call.requestId };
     answered.then(
       (status) => {
@@ -99,8 +164,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       },
       (error: unknown) => {
         logger.error({ ...line, err: error }, "no answer could be made");
-        if (response.headersSent) response.destroy();
-        else sendBytes(response, 500, { "x-robots-tag": "none", "x-request-id": call.requestId });
+        fail({ "x-robots-tag": "none", "x-request-id": call.requestId });
       },
     );
   }
@@ -126,7 +190,7 @@ async function answerRpc(
   const { request, response, call } = exchange;
   const { methodKind } = method.method;
   const isText = isGrpcWebText(request.headers["content-type"]);
-  const header = requestHeaders(request);
+  const header = headersOf(request.headers);
   if (isText) header.set("content-type", grpcWebProto);
   const maxBytes = exchange.maxBodyBytes + envelopeBytes;
   const read = isText

@@ -1,0 +1,143 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Call, contextOf, elapsedMs, newCall } from "../call.ts";
+import type { ConnectHandler } from "../connect-handler.ts";
+import { type HeaderFields, headersOf, wholeBody } from "../node-http.ts";
+import type { Carrier, Reply } from "./carrier.ts";
+import { envelopeBytes } from "./envelope.ts";
+import { ReceivedHeaders } from "./lazy-headers.ts";
+import { messageBytes, type Ordinary, readOrdinary } from "./protocols.ts";
+import { replyOf, replyOfError, replyOfSuccess } from "./replies.ts";
+import { UnaryCall } from "./unary-call.ts";
+import type { UnaryMethod } from "./unary-method.ts";
+
+/** An ordinary call of a unary method that may go the short way. */
+export type UnaryEdgeCall = {
+  readonly path: string;
+  readonly unary: UnaryMethod;
+  readonly ordinary: Ordinary;
+  readonly call: Call;
+};
+
+export type UnaryEdge = {
+  /** @returns undefined for what goes the long way */
+  find(
+    method: string | undefined,
+    target: string | undefined,
+    headers: IncomingHttpHeaders,
+  ): UnaryEdgeCall | undefined;
+  /**
+   * Reads the request, calls, and answers.
+   * @param extra headers every answer carries
+   * @returns the HTTP status
+   */
+  answer(found: UnaryEdgeCall, carrier: Carrier, extra: HeaderFields): Promise<number>;
+};
+
+/**
+ * The short way for ordinary calls of unary methods. It knows only how a call goes well, and how one fails that has
+ * begun: whatever is odd about a request, from its headers to a message that cannot be read, the stock handler answers.
+ */
+export function createUnaryEdge(connect: ConnectHandler, maxBodyBytes: number): UnaryEdge {
+  /** The long way, with what was read of the body. */
+  const stock = async (
+    { path, call }: UnaryEdgeCall,
+    carrier: Carrier,
+    read: () => Promise<Uint8Array>,
+    extra: HeaderFields,
+  ): Promise<Reply> => {
+    const controller = new AbortController();
+    abortWhenGone(carrier, (reason) => controller.abort(reason));
+    const answer = await connect.handle(connect.methods.get(path)!, {
+      httpVersion: carrier.httpVersion,
+      method: "POST",
+      url: urlOf(path),
+      header: headersOf(carrier.headers),
+      body: wholeBody(read),
+      signal: controller.signal,
+      contextValues: contextOf(call),
+    });
+    return replyOf(answer, extra);
+  };
+
+  const shortWay = async (
+    { path, unary, ordinary, call }: UnaryEdgeCall,
+    carrier: Carrier,
+    message: Message,
+    extra: HeaderFields,
+  ): Promise<Reply> => {
+    const { wire, gzip, timeoutMs } = ordinary;
+    const isGrpc = wire.protocol !== "connect";
+    const responseFields = ["content-type", wire.longContentType];
+    if (isGrpc && gzip) responseFields.push("grpc-encoding", "gzip");
+    const unaryCall = new UnaryCall({
+      method: unary.method,
+      message,
+      protocolName: wire.protocol,
+      url: urlOf(path),
+      requestHeader: new ReceivedHeaders(carrier.headers),
+      responseFields,
+      trailerFields: isGrpc ? ["grpc-status", "0"] : [],
+      timeoutMs: timeoutMs === undefined ? undefined : timeoutMs - elapsedMs(call),
+      contextValues: contextOf(call),
+    });
+    abortWhenGone(carrier, unaryCall.abort);
+    try {
+      const response = await unary.invoke(unaryCall);
+      const bytes = unary.output[wire.codec].serialize(response.message);
+      unaryCall.abort();
+      return await replyOfSuccess(ordinary, response, bytes, extra);
+    } catch (reason) {
+      unaryCall.abort(reason);
+      return replyOfError(ordinary, unaryCall, reason, extra);
+    }
+  };
+
+  return {
+    find(method, target, headers) {
+      const unary = method === "POST" && target !== undefined ? connect.unary.get(target) : undefined;
+      if (unary === undefined) return undefined;
+      const ordinary = readOrdinary(headers, maxBodyBytes);
+      return ordinary && { path: target!, unary, ordinary, call: newCall(ordinary.wire.protocol) };
+    },
+    async answer(found, carrier, extra) {
+      const headers = { "x-request-id": found.call.requestId, ...extra };
+      let body: Uint8Array;
+      let reply: Reply;
+      try {
+        body = await carrier.read(maxBodyBytes + envelopeBytes);
+      } catch (error) {
+        reply = await stock(found, carrier, () => Promise.reject(error), headers);
+        carrier.send(reply);
+        return reply.status;
+      }
+      const message = readMessage(found, body);
+      reply =
+        message === undefined
+          ? await stock(found, carrier, () => Promise.resolve(body), headers)
+          : await shortWay(found, carrier, message, headers);
+      carrier.send(reply);
+      return reply.status;
+    },
+  };
+}
+
+/** @returns undefined if there is no such message in the body; what is wrong with it the stock handler will find out */
+function readMessage({ unary, ordinary: { wire } }: UnaryEdgeCall, body: Uint8Array): Message | undefined {
+  const bytes = messageBytes(body, wire);
+  if (bytes === undefined) return undefined;
+  try {
+    return unary.input[wire.codec].parse(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+const urlOf = (path: string): string => `http://localhost${path}?`;
+
+function abortWhenGone(carrier: Carrier, abort: (reason: ConnectError) => void): void {
+  const onGone = () => abort(new ConnectError("the client went away", Code.Canceled));
+  if (carrier.isGone) onGone();
+  else carrier.onGone(onGone);
+}
