@@ -266,6 +266,7 @@ describe("loadConfig", () => {
       logLevel: "info",
       logFormat: process.stdout.isTTY ? "pretty" : "json",
       maxBodyBytes: 1_048_576,
+      edge: "fast",
       shutdownGraceSeconds: 30,
       smtpUrl: undefined,
       smtpFrom: undefined,

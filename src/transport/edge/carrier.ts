@@ -7,7 +7,7 @@ export type Reply = {
   readonly status: number;
   /** Name, value, name, value, … */
   readonly fields: string[];
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | string;
   readonly trailers?: HeaderFields | undefined;
 };
 

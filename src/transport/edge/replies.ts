@@ -14,26 +14,27 @@ import type { UnaryCall } from "./unary-call.ts";
 
 /**
  * The answer to a call that went well.
- * @param bytes its message
+ * @param answer its message, encoded
  * @param extra headers on top
  */
 export async function replyOfSuccess(
   { wire, gzip: isGzip }: Ordinary,
   { header, trailer }: Pick<UnaryResponse, "header" | "trailer">,
-  bytes: Uint8Array,
+  answer: Uint8Array | string,
   extra: HeaderFields,
 ): Promise<Reply> {
-  const isCompressed = isGzip && bytes.byteLength >= compressMinBytes;
-  const body = isCompressed ? await gzip.compress(bytes) : bytes;
+  const length = Buffer.byteLength(answer);
+  const isCompressed = isGzip && length >= compressMinBytes;
+  const body = isCompressed ? await gzip.compress(bytesOf(answer)) : answer;
   if (wire.protocol === "connect") {
     if (isCompressed) header.set("content-encoding", "gzip");
     const muxed = isEmpty(trailer) ? header : trailerMux(realOf(header), realOf(trailer));
-    muxed.set("content-length", String(body.byteLength));
+    muxed.set("content-length", String(isCompressed ? Buffer.byteLength(body) : length));
     return { status: 200, fields: flat(muxed, extra), body };
   }
   header.set("content-type", wire.contentType);
   const fields = flat(header, extra);
-  const message = enveloped(isCompressed ? compressedFlag : 0, body);
+  const message = enveloped(isCompressed ? compressedFlag : 0, bytesOf(body));
   if (wire.protocol === "grpc") return { status: 200, fields, body: message, trailers: trailersOf(trailer) };
   return { status: 200, fields, body: enveloped(trailerFlag, trailerSerialize(trailer), message) };
 }
@@ -49,8 +50,8 @@ export async function replyOfError(
     reason instanceof ConnectError
       ? reason
       : new ConnectError("internal error", Code.Internal, undefined, undefined, reason);
-  const header = call.responseHeader.real;
-  const trailer = call.responseTrailer.real;
+  const header = realOf(call.responseHeader);
+  const trailer = realOf(call.responseTrailer);
   if (wire.protocol === "connect") {
     header.set("content-type", "application/json");
     if (!error.isWireError) mergeNonProtocolHeaders(header, error.metadata);
@@ -81,6 +82,9 @@ export async function replyOf(answer: UniversalServerResponse, extra: HeaderFiel
     trailers: answer.trailer && headerFields(answer.trailer),
   };
 }
+
+const bytesOf = (answer: Uint8Array | string): Uint8Array =>
+  typeof answer === "string" ? Buffer.from(answer) : answer;
 
 const realOf = (headers: Headers): Headers => (headers instanceof AnsweredHeaders ? headers.real : headers);
 

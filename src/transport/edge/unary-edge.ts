@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { type Message, toJsonString } from "@bufbuild/protobuf";
 import { type Call, contextOf, elapsedMs, newCall } from "../call.ts";
 import type { ConnectHandler } from "../connect-handler.ts";
 import { type HeaderFields, headersOf, wholeBody } from "../node-http.ts";
+import { abortWhenGone, CallSignal } from "./call-signal.ts";
 import type { Carrier, Reply } from "./carrier.ts";
 import { envelopeBytes } from "./envelope.ts";
 import { ReceivedHeaders } from "./lazy-headers.ts";
-import { messageBytes, type Ordinary, readOrdinary } from "./protocols.ts";
+import { messageBytes, type Ordinary, readOrdinary, type Wire } from "./protocols.ts";
 import { replyOf, replyOfError, replyOfSuccess } from "./replies.ts";
 import { UnaryCall } from "./unary-call.ts";
 import type { UnaryMethod } from "./unary-method.ts";
@@ -71,25 +71,28 @@ export function createUnaryEdge(connect: ConnectHandler, maxBodyBytes: number): 
     const isGrpc = wire.protocol !== "connect";
     const responseFields = ["content-type", wire.longContentType];
     if (isGrpc && gzip) responseFields.push("grpc-encoding", "gzip");
+    const lifetime = new CallSignal(
+      carrier,
+      timeoutMs === undefined ? undefined : timeoutMs - elapsedMs(call),
+    );
     const unaryCall = new UnaryCall({
       method: unary.method,
       message,
       protocolName: wire.protocol,
       url: urlOf(path),
-      requestHeader: new ReceivedHeaders(carrier.headers),
+      header: new ReceivedHeaders(carrier.headers),
       responseFields,
       trailerFields: isGrpc ? ["grpc-status", "0"] : [],
-      timeoutMs: timeoutMs === undefined ? undefined : timeoutMs - elapsedMs(call),
+      lifetime,
       contextValues: contextOf(call),
     });
-    abortWhenGone(carrier, unaryCall.abort);
     try {
       const response = await unary.invoke(unaryCall);
-      const bytes = unary.output[wire.codec].serialize(response.message);
-      unaryCall.abort();
-      return await replyOfSuccess(ordinary, response, bytes, extra);
+      const answer = encodeMessage(unary, wire.codec, response.message);
+      lifetime.end();
+      return await replyOfSuccess(ordinary, response, answer, extra);
     } catch (reason) {
-      unaryCall.abort(reason);
+      lifetime.end(reason);
       return replyOfError(ordinary, unaryCall, reason, extra);
     }
   };
@@ -134,10 +137,20 @@ function readMessage({ unary, ordinary: { wire } }: UnaryEdgeCall, body: Uint8Ar
   }
 }
 
-const urlOf = (path: string): string => `http://localhost${path}?`;
-
-function abortWhenGone(carrier: Carrier, abort: (reason: ConnectError) => void): void {
-  const onGone = () => abort(new ConnectError("the client went away", Code.Canceled));
-  if (carrier.isGone) onGone();
-  else carrier.onGone(onGone);
+/** JSON stays text, which Node puts into one piece with the headers. */
+function encodeMessage(
+  { method, output }: UnaryMethod,
+  codec: Wire["codec"],
+  message: Message,
+): Uint8Array | string {
+  if (codec === "json") {
+    try {
+      return toJsonString(method.output, message);
+    } catch {
+      // The codec says what is wrong with it.
+    }
+  }
+  return output[codec].serialize(message);
 }
+
+const urlOf = (path: string): string => `http://localhost${path}?`;

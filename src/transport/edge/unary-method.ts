@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor, MethodImpl, ServiceImpl, UnaryResponse } from "@connectrpc/connect";
 import { createMethodSerializationLookup, type Serialization } from "@connectrpc/connect/protocol";
-import { contextOfCopy, UnaryCall } from "./unary-call.ts";
+import { asUnaryCall, type UnaryCall } from "./unary-call.ts";
 
 /** A unary method, its messages' codecs, and its implementation with the interceptors around it. */
 export type UnaryMethod = {
@@ -78,22 +78,18 @@ function createUnaryMethod(
     stream: false,
     service: method.parent,
     method,
-    message: create(
-      method.output,
-      await implementation(request.message, request instanceof UnaryCall ? request : contextOfCopy(request)),
-    ),
+    message: create(method.output, await implementation(request.message, request)),
     header: request.responseHeader,
     trailer: request.responseTrailer,
   });
-  // The interceptors hand on what they were handed, or a copy of it.
-  const invoke = interceptors.reduceRight(
-    (next, interceptor) => interceptor(next),
-    call as unknown as ReturnType<Interceptor>,
-  );
+  const invoke = interceptors.reduceRight((next, interceptor) => {
+    const intercepted = interceptor(next as never) as unknown as UnaryMethod["invoke"];
+    return (request) => intercepted(asUnaryCall(request));
+  }, call);
   return {
     method,
     input: { json: getI(false), binary: getI(true) },
     output: { json: getO(false), binary: getO(true) },
-    invoke: invoke as UnaryMethod["invoke"],
+    invoke,
   };
 }
