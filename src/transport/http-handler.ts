@@ -1,13 +1,14 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { IncomingMessage, type ServerResponse } from "node:http";
 import type { IncomingHttpHeaders as Http2Headers, ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
-import { type Call, contextOf, elapsedMs, newCall, protocolOf } from "./call.ts";
+import { contextOf, newCall, protocolOf } from "./call.ts";
+import { logRefused, logUnanswerable } from "./call-log.ts";
 import type { ConnectHandler } from "./connect-handler.ts";
 import type { Cors } from "./cors.ts";
 import { answerDebugEndpoint, type Health } from "./debug-endpoints.ts";
-import { type Carrier, Http1Carrier, Http2Carrier } from "./edge/carrier.ts";
+import { Http1Carrier, Http2Carrier } from "./edge/carrier.ts";
 import { createUnaryEdge } from "./edge/unary-edge.ts";
 import type { Exchange } from "./exchange.ts";
 import { decodeText, encodeAnswer, encodedLength, grpcWebProto, isGrpcWebText } from "./grpc-web-text.ts";
@@ -62,48 +63,19 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const routes = createRouteTable(connect.methods.values());
   const services = new Set(connect.services.map((service) => service.typeName));
 
-  const edge = options.edge === "fast" ? createUnaryEdge(connect, maxBodyBytes) : undefined;
   const headersFor = (origin: string | undefined): HeaderFields => ({
     "x-robots-tag": "none",
     ...cors.headersFor(origin),
   });
-
-  /** @returns whether the request is one for the edge */
-  const answerAtEdge = (
-    method: string | undefined,
-    target: string | undefined,
-    headers: IncomingHttpHeaders,
-    carrier: () => Carrier,
-  ): boolean => {
-    const found = edge?.find(method, target, headers);
-    if (edge === undefined || found === undefined) return false;
-    const way = carrier();
-    const answered = edge.answer(found, way, headersFor(headers.origin as string | undefined));
-    conclude(found.call, found.path, answered, (fields) => {
-      if (!way.cut())
-        way.send({
-          status: 500,
-          fields: Object.entries({ ...fields, "content-length": "0" }).flat(),
-          body: new Uint8Array(0),
-        });
-    });
-    return true;
-  };
-
-  const streamHandler = (stream: ServerHttp2Stream, headers: Http2Headers): boolean =>
-    answerAtEdge(headers[":method"], headers[":path"], headers, () => new Http2Carrier(stream, headers));
+  const edge =
+    options.edge === "fast" ? createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }) : undefined;
 
   const handler = (request: NodeRequest, response: NodeResponse) => {
-    if (
-      request.httpVersionMajor === 1 &&
-      answerAtEdge(
-        request.method,
-        request.url,
-        request.headers,
-        () => new Http1Carrier(request as IncomingMessage, response as ServerResponse),
-      )
-    )
-      return;
+    if (edge !== undefined && request instanceof IncomingMessage) {
+      const found = edge.find(request.method, request.url, request.headers);
+      if (found !== undefined)
+        return edge.answer(found, new Http1Carrier(request, response as ServerResponse));
+    }
     const url = originForm(request.url ?? "");
     const question = url.indexOf("?");
     const path = question < 0 ? url : url.slice(0, question);
@@ -117,18 +89,18 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     if (method !== undefined) {
       const call = newCall(protocolOf(request.headers["content-type"]));
       const exchange: Exchange = { request, response, call, search, headers, maxBodyBytes };
-      return concludeExchange(exchange, path, answerRpc(connect, method, exchange));
+      return conclude(exchange, path, answerRpc(connect, method, exchange));
     }
     if (answerDebugEndpoint(path, request, response, headers, health, logger)) return;
     const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
     if (endpoint !== undefined) {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
-      return concludeExchange(exchange, path, endpoint(exchange));
+      return conclude(exchange, path, endpoint(exchange));
     }
     const found = routes.find(request.method ?? "", path);
     if (typeof found === "object") {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
-      return concludeExchange(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
+      return conclude(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
     }
     if (isRpcPath(path) || protocolOf(request.headers["content-type"]) !== "connect") {
       return sendBytes(response, 404, { ...headers, "content-type": text }, "404 page not found\n");
@@ -136,35 +108,28 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const [status, code, message] = refusals[found];
     sendBytes(response, status, { ...headers, "content-type": json }, statusBody(code, message));
   };
+
+  const streamHandler = (stream: ServerHttp2Stream, headers: Http2Headers): boolean => {
+    const found = edge?.find(headers[":method"], headers[":path"], headers);
+    if (found !== undefined) edge?.answer(found, new Http2Carrier(stream, headers));
+    return found !== undefined;
+  };
   return { handler, streamHandler: edge && streamHandler };
 
   function isRpcPath(path: string): boolean {
     return services.has(path.slice(1, path.lastIndexOf("/")));
   }
 
-  function concludeExchange({ call, response }: Exchange, path: string, answered: Promise<number>): void {
-    conclude(call, path, answered, (headers) => {
-      if (response.headersSent) response.destroy();
-      else sendBytes(response, 500, headers);
-    });
-  }
-
   /** The line of a call that never began, and the end of one whose answer could not be made. */
-  function conclude(
-    call: Call,
-    path: string,
-    answered: Promise<number>,
-    fail: (headers: HeaderFields) => void,
-  ): void {
-    const line = { method: path.slice(1), protocol: call.protocol, requestId: call.requestId };
+  function conclude({ call, response }: Exchange, path: string, answered: Promise<number>): void {
     answered.then(
       (status) => {
-        if (!call.began)
-          logger.info({ ...line, status, durationMs: elapsedMs(call) }, "refused before the call");
+        if (!call.began) logRefused(logger, call, path, status);
       },
       (error: unknown) => {
-        logger.error({ ...line, err: error }, "no answer could be made");
-        fail({ "x-robots-tag": "none", "x-request-id": call.requestId });
+        logUnanswerable(logger, call, path, error);
+        if (response.headersSent) response.destroy();
+        else sendBytes(response, 500, { "x-robots-tag": "none", "x-request-id": call.requestId });
       },
     );
   }

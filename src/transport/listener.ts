@@ -68,16 +68,16 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const open = new Set<NodeResponse | http2.ServerHttp2Stream>();
   let closing = false;
 
+  function onClose(this: NodeResponse) {
+    open.delete(this);
+    // The connection is idle in a moment, and a goodbye may have come too late for it.
+    if (closing) setImmediate(() => http1.closeIdleConnections());
+  }
   const onRequest = (request: NodeRequest, response: NodeResponse) => {
     // Errors of a connection reach the handler as the end of its request; here they only must not be thrown.
-    request.on("error", () => {});
-    response.on("error", () => {});
+    response.on("error", ignore);
     open.add(response);
-    response.once("close", () => {
-      open.delete(response);
-      // The connection is idle in a moment, and a goodbye may have come too late for it.
-      if (closing) setImmediate(() => http1.closeIdleConnections());
-    });
+    response.on("close", onClose);
     if (closing) sayGoodbye(response);
     handler(request, response);
   };
@@ -108,6 +108,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const requests = http2.createServer((request, response) => {
     const isUnanswered = () => !response.headersSent || response.writableEnded;
     cutSlowRequest(request.stream, isUnanswered, requestTimeoutMs);
+    request.on("error", ignore);
     onRequest(request, response);
   });
   h2.on("stream", (stream, headers, flags, rawHeaders) => {
@@ -116,7 +117,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return;
     }
     cutSlowRequest(stream, () => !stream.headersSent || stream.writableEnded, requestTimeoutMs);
-    stream.on("error", () => {});
+    stream.on("error", ignore);
     open.add(stream);
     stream.once("close", () => open.delete(stream));
   });
@@ -202,6 +203,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
   };
 }
+
+const ignore = () => {};
 
 /** Reads until the first bytes can only be one protocol, puts them back, and says which. */
 function tellProtocol(socket: net.Socket, decide: (isHttp2: boolean) => void): void {

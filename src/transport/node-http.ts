@@ -89,7 +89,7 @@ export function readAll(
       reject(new ConnectError("the client went away", Code.Canceled));
     };
     if (source.destroyed && !source.readableEnded) return onGone();
-    source.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone);
+    source.on("data", onData).on("end", onEnd).on("close", onGone);
   });
 }
 

@@ -7,6 +7,7 @@ export type Reply = {
   readonly status: number;
   /** Name, value, name, value, … */
   readonly fields: string[];
+  /** Text is ASCII, which Node can put into one piece with the headers. */
   readonly body: Uint8Array | string;
   readonly trailers?: HeaderFields | undefined;
 };
@@ -23,8 +24,8 @@ export interface Carrier {
   onGone(listener: () => void): void;
   /** A client that left is no error. */
   send(reply: Reply): void;
-  /** Cuts the answer short, if one has begun. @returns whether it had */
-  cut(): boolean;
+  /** Says that there is no answer; cuts one that has begun. */
+  fail(fields: string[]): void;
 }
 
 export class Http1Carrier implements Carrier {
@@ -57,12 +58,11 @@ export class Http1Carrier implements Carrier {
     if (response.destroyed) return;
     response.writeHead(status, fields);
     if (trailers !== undefined) response.addTrailers(trailers);
-    response.end(body);
+    response.end(body, "latin1");
   }
-  cut(): boolean {
-    if (!this.#response.headersSent) return false;
-    this.#response.destroy();
-    return true;
+  fail(fields: string[]): void {
+    if (this.#response.headersSent) this.#response.destroy();
+    else this.send(failure(fields));
   }
 }
 
@@ -93,11 +93,16 @@ export class Http2Carrier implements Carrier {
     fields.unshift(":status", String(status));
     stream.respond(fields, trailers && { waitForTrailers: true });
     if (trailers !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(trailers));
-    stream.end(body);
+    stream.end(body, "latin1");
   }
-  cut(): boolean {
-    if (!this.#stream.headersSent) return false;
-    this.#stream.destroy();
-    return true;
+  fail(fields: string[]): void {
+    if (this.#stream.headersSent) this.#stream.destroy();
+    else this.send(failure(fields));
   }
 }
+
+const failure = (fields: string[]): Reply => ({
+  status: 500,
+  fields: [...fields, "content-length", "0"],
+  body: "",
+});

@@ -48,6 +48,17 @@ export type Ordinary = {
   readonly gzip: boolean;
 };
 
+/** Most calls have no deadline: theirs is here already. */
+const timeless = new Map(
+  [...wires.values()].map((found) => [
+    found,
+    {
+      plain: { wire: found, timeoutMs: undefined, gzip: false },
+      gzip: { wire: found, timeoutMs: undefined, gzip: true },
+    },
+  ]),
+);
+
 /** @returns undefined for a call that is anything but ordinary */
 export function readOrdinary(headers: IncomingHttpHeaders, maxBodyBytes: number): Ordinary | undefined {
   const found = wires.get(headers["content-type"] as string);
@@ -70,7 +81,7 @@ function ordinary(
   parse: typeof parseGrpcTimeout,
 ): Ordinary | undefined {
   const gzip = accepted !== undefined && acceptsGzip(String(accepted));
-  if (timeout === undefined) return { wire: found, timeoutMs: undefined, gzip };
+  if (timeout === undefined) return timeless.get(found)![gzip ? "gzip" : "plain"];
   const { timeoutMs, error } = parse(String(timeout), maxTimerMs);
   return error === undefined ? { wire: found, timeoutMs, gzip } : undefined;
 }

@@ -17,24 +17,42 @@ import type { UnaryCall } from "./unary-call.ts";
  * @param answer its message, encoded
  * @param extra headers on top
  */
-export async function replyOfSuccess(
-  { wire, gzip: isGzip }: Ordinary,
-  { header, trailer }: Pick<UnaryResponse, "header" | "trailer">,
+export function replyOfSuccess(
+  ordinary: Ordinary,
+  response: Pick<UnaryResponse, "header" | "trailer">,
   answer: Uint8Array | string,
   extra: HeaderFields,
-): Promise<Reply> {
+): Reply | Promise<Reply> {
   const length = Buffer.byteLength(answer);
-  const isCompressed = isGzip && length >= compressMinBytes;
-  const body = isCompressed ? await gzip.compress(bytesOf(answer)) : answer;
+  if (ordinary.gzip && length >= compressMinBytes) {
+    return gzip
+      .compress(bytesOf(answer))
+      .then((body) => framed(ordinary, response, body, body.byteLength, true, extra));
+  }
+  return framed(ordinary, response, answer, length, false, extra);
+}
+
+function framed(
+  { wire }: Ordinary,
+  { header, trailer }: Pick<UnaryResponse, "header" | "trailer">,
+  answer: Uint8Array | string,
+  length: number,
+  isCompressed: boolean,
+  extra: HeaderFields,
+): Reply {
   if (wire.protocol === "connect") {
     if (isCompressed) header.set("content-encoding", "gzip");
     const muxed = isEmpty(trailer) ? header : trailerMux(realOf(header), realOf(trailer));
-    muxed.set("content-length", String(isCompressed ? Buffer.byteLength(body) : length));
-    return { status: 200, fields: flat(muxed, extra), body };
+    muxed.set("content-length", String(length));
+    return {
+      status: 200,
+      fields: flat(muxed, extra),
+      body: length === answer.length ? answer : bytesOf(answer),
+    };
   }
   header.set("content-type", wire.contentType);
   const fields = flat(header, extra);
-  const message = enveloped(isCompressed ? compressedFlag : 0, bytesOf(body));
+  const message = enveloped(isCompressed ? compressedFlag : 0, bytesOf(answer));
   if (wire.protocol === "grpc") return { status: 200, fields, body: message, trailers: trailersOf(trailer) };
   return { status: 200, fields, body: enveloped(trailerFlag, trailerSerialize(trailer), message) };
 }

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type Message, toJsonString } from "@bufbuild/protobuf";
+import type { Logger } from "pino";
 import { type Call, contextOf, elapsedMs, newCall } from "../call.ts";
+import { logRefused, logUnanswerable } from "../call-log.ts";
 import type { ConnectHandler } from "../connect-handler.ts";
 import { type HeaderFields, headersOf, wholeBody } from "../node-http.ts";
 import { abortWhenGone, CallSignal } from "./call-signal.ts";
@@ -27,19 +29,24 @@ export type UnaryEdge = {
     target: string | undefined,
     headers: IncomingHttpHeaders,
   ): UnaryEdgeCall | undefined;
-  /**
-   * Reads the request, calls, and answers.
-   * @param extra headers every answer carries
-   * @returns the HTTP status
-   */
-  answer(found: UnaryEdgeCall, carrier: Carrier, extra: HeaderFields): Promise<number>;
+  /** Reads the request, calls, and answers; never throws. */
+  answer(found: UnaryEdgeCall, carrier: Carrier): void;
+};
+
+export type UnaryEdgeOptions = {
+  connect: ConnectHandler;
+  /** Headers of every answer. */
+  headersFor: (origin: string | undefined) => HeaderFields;
+  logger: Logger;
+  /** Limit of one message. */
+  maxBodyBytes: number;
 };
 
 /**
  * The short way for ordinary calls of unary methods. It knows only how a call goes well, and how one fails that has
  * begun: whatever is odd about a request, from its headers to a message that cannot be read, the stock handler answers.
  */
-export function createUnaryEdge(connect: ConnectHandler, maxBodyBytes: number): UnaryEdge {
+export function createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }: UnaryEdgeOptions): UnaryEdge {
   /** The long way, with what was read of the body. */
   const stock = async (
     { path, call }: UnaryEdgeCall,
@@ -97,6 +104,20 @@ export function createUnaryEdge(connect: ConnectHandler, maxBodyBytes: number): 
     }
   };
 
+  const replyTo = async (found: UnaryEdgeCall, carrier: Carrier): Promise<Reply> => {
+    const extra = { "x-request-id": found.call.requestId, ...headersFor(carrier.headers.origin) };
+    let body: Uint8Array;
+    try {
+      body = await carrier.read(maxBodyBytes + envelopeBytes);
+    } catch (error) {
+      return stock(found, carrier, () => Promise.reject(error), extra);
+    }
+    const message = readMessage(found, body);
+    return message === undefined
+      ? stock(found, carrier, () => Promise.resolve(body), extra)
+      : shortWay(found, carrier, message, extra);
+  };
+
   return {
     find(method, target, headers) {
       const unary = method === "POST" && target !== undefined ? connect.unary.get(target) : undefined;
@@ -104,24 +125,16 @@ export function createUnaryEdge(connect: ConnectHandler, maxBodyBytes: number): 
       const ordinary = readOrdinary(headers, maxBodyBytes);
       return ordinary && { path: target!, unary, ordinary, call: newCall(ordinary.wire.protocol) };
     },
-    async answer(found, carrier, extra) {
-      const headers = { "x-request-id": found.call.requestId, ...extra };
-      let body: Uint8Array;
-      let reply: Reply;
+    async answer(found, carrier) {
+      const { call, path } = found;
       try {
-        body = await carrier.read(maxBodyBytes + envelopeBytes);
-      } catch (error) {
-        reply = await stock(found, carrier, () => Promise.reject(error), headers);
+        const reply = await replyTo(found, carrier);
         carrier.send(reply);
-        return reply.status;
+        if (!call.began) logRefused(logger, call, path, reply.status);
+      } catch (error) {
+        logUnanswerable(logger, call, path, error);
+        carrier.fail(["x-robots-tag", "none", "x-request-id", call.requestId]);
       }
-      const message = readMessage(found, body);
-      reply =
-        message === undefined
-          ? await stock(found, carrier, () => Promise.resolve(body), headers)
-          : await shortWay(found, carrier, message, headers);
-      carrier.send(reply);
-      return reply.status;
     },
   };
 }
