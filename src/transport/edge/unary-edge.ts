@@ -104,20 +104,6 @@ export function createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }: U
     }
   };
 
-  const replyTo = async (found: UnaryEdgeCall, carrier: Carrier): Promise<Reply> => {
-    const extra = { "x-request-id": found.call.requestId, ...headersFor(carrier.headers.origin) };
-    let body: Uint8Array;
-    try {
-      body = await carrier.read(maxBodyBytes + envelopeBytes);
-    } catch (error) {
-      return stock(found, carrier, () => Promise.reject(error), extra);
-    }
-    const message = readMessage(found, body);
-    return message === undefined
-      ? stock(found, carrier, () => Promise.resolve(body), extra)
-      : shortWay(found, carrier, message, extra);
-  };
-
   return {
     find(method, target, headers) {
       const unary = method === "POST" && target !== undefined ? connect.unary.get(target) : undefined;
@@ -127,8 +113,14 @@ export function createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }: U
     },
     async answer(found, carrier) {
       const { call, path } = found;
+      const extra = { "x-request-id": call.requestId, ...headersFor(carrier.headers.origin) };
       try {
-        const reply = await replyTo(found, carrier);
+        const reading = carrier.read(maxBodyBytes + envelopeBytes);
+        const message = await reading.then((body) => readMessage(found, body), unreadable);
+        const reply =
+          message === undefined
+            ? await stock(found, carrier, () => reading, extra)
+            : await shortWay(found, carrier, message, extra);
         carrier.send(reply);
         if (!call.began) logRefused(logger, call, path, reply.status);
       } catch (error) {
@@ -138,6 +130,8 @@ export function createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }: U
     },
   };
 }
+
+const unreadable = () => undefined;
 
 /** @returns undefined if there is no such message in the body; what is wrong with it the stock handler will find out */
 function readMessage({ unary, ordinary: { wire } }: UnaryEdgeCall, body: Uint8Array): Message | undefined {
