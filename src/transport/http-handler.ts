@@ -26,7 +26,7 @@ import {
 } from "./node-http.ts";
 import { statusBody } from "./rest/error-body.ts";
 import { createRouteTable } from "./rest/route-table.ts";
-import { answerRest } from "./rest/transcode.ts";
+import { answerRest, shortWay, throughConnect } from "./rest/transcode.ts";
 
 export type HttpHandlerOptions = {
   connect: ConnectHandler;
@@ -70,6 +70,8 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const edge =
     options.edge === "fast" ? createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }) : undefined;
 
+  const callRest = edge === undefined ? throughConnect(connect) : shortWay(connect);
+
   const handler = (request: NodeRequest, response: NodeResponse) => {
     if (edge !== undefined && request instanceof IncomingMessage) {
       const found = edge.find(request.method, request.url, request.headers);
@@ -100,7 +102,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const found = routes.find(request.method ?? "", path);
     if (typeof found === "object") {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
-      return conclude(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
+      return conclude(exchange, found.route.method.requestPath, answerRest(found, exchange, callRest));
     }
     if (isRpcPath(path) || protocolOf(request.headers["content-type"]) !== "connect") {
       return sendBytes(response, 404, { ...headers, "content-type": text }, "404 page not found\n");

@@ -28,12 +28,29 @@ export function headersOf(fields: IncomingHttpHeaders): Headers {
   return headers;
 }
 
+/** Whoever waits for an answer. */
+export type Client = {
+  /** Whether nobody waits any more. */
+  readonly isGone: boolean;
+  /** Calls back when the client goes away before its answer is complete. */
+  onGone(listener: () => void): void;
+};
+
+export const clientOf = (response: NodeResponse): Client => ({
+  get isGone() {
+    return isGone(response);
+  },
+  onGone(listener) {
+    response.once("close", () => {
+      if (!response.writableEnded) listener();
+    });
+  },
+});
+
 /** Aborted when the client goes away before its answer is complete. */
 export function disconnectSignal(response: NodeResponse): AbortSignal {
   const controller = new AbortController();
-  response.once("close", () => {
-    if (!response.writableEnded) controller.abort(new ConnectError("the client went away", Code.Canceled));
-  });
+  clientOf(response).onGone(() => controller.abort(new ConnectError("the client went away", Code.Canceled)));
   return controller.signal;
 }
 
@@ -176,13 +193,12 @@ export function sendBytes(
 ): void {
   const out = response as ServerResponse;
   if (isGone(response)) return;
-  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const length = Buffer.byteLength(body);
   // 204 has no body, and announcing its length is forbidden.
-  out.writeHead(
-    status,
-    status === 204 ? headers : { ...headers, "content-length": String(bytes.byteLength) },
-  );
-  out.end(bytes);
+  out.writeHead(status, status === 204 ? headers : { ...headers, "content-length": String(length) });
+  // Node puts ASCII into one piece with the headers.
+  if (length === body.length) out.end(body, "latin1");
+  else out.end(Buffer.from(body));
 }
 
 // An HTTP/2 response does not say so itself.

@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Carrier } from "./carrier.ts";
+import type { Client } from "../node-http.ts";
 
 /**
  * How long a call lasts, and the signal of its end: by its deadline, by the client's leaving, or because it is over.
  * The signal is made when it is first asked for, which few calls do.
  */
 export class CallSignal {
-  readonly #carrier: Carrier;
+  readonly #client: Client;
   readonly #endsAt: number | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
   #controller: AbortController | undefined;
@@ -14,8 +14,8 @@ export class CallSignal {
   #ended: { reason: unknown } | undefined;
 
   /** @param timeoutMs what is left of the caller's time */
-  constructor(carrier: Carrier, timeoutMs: number | undefined) {
-    this.#carrier = carrier;
+  constructor(client: Client, timeoutMs: number | undefined) {
+    this.#client = client;
     if (timeoutMs === undefined) return;
     this.#endsAt = performance.now() + timeoutMs;
     const onDeadline = () => this.end(new ConnectError("the operation timed out", Code.DeadlineExceeded));
@@ -27,7 +27,7 @@ export class CallSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
-      else abortWhenGone(this.#carrier, (reason) => this.end(reason));
+      else abortWhenGone(this.#client, (reason) => this.end(reason));
     }
     return this.#controller.signal;
   }
@@ -48,8 +48,8 @@ export class CallSignal {
 /** One for all: an error of its own, with its stack, would cost more than all the rest of a call. */
 const callIsOver = new DOMException("This operation was aborted", "AbortError");
 
-export function abortWhenGone(carrier: Carrier, abort: (reason: ConnectError) => void): void {
+export function abortWhenGone(client: Client, abort: (reason: ConnectError) => void): void {
   const onGone = () => abort(new ConnectError("the client went away", Code.Canceled));
-  if (carrier.isGone) onGone();
-  else carrier.onGone(onGone);
+  if (client.isGone) onGone();
+  else client.onGone(onGone);
 }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders as Http2Headers, ServerHttp2Stream } from "node:http2";
-import { type HeaderFields, readAll } from "../node-http.ts";
+import { type Client, type HeaderFields, readAll } from "../node-http.ts";
 
 /** A complete answer. */
 export type Reply = {
@@ -13,15 +13,11 @@ export type Reply = {
 };
 
 /** One request and the way back, over either version of HTTP. */
-export interface Carrier {
+export interface Carrier extends Client {
   readonly httpVersion: string;
   readonly headers: IncomingHttpHeaders;
-  /** Whether nobody waits for the answer any more. */
-  readonly isGone: boolean;
   /** @throws ConnectError as `readAll` does */
   read(maxBytes: number): Promise<Uint8Array>;
-  /** Calls back when the client goes away before it was answered. */
-  onGone(listener: () => void): void;
   /** A client that left is no error. */
   send(reply: Reply): void;
   /** Says that there is no answer; cuts one that has begun. */

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { trailerMux } from "@connectrpc/connect/protocol-connect";
 import { headersOf } from "../node-http.ts";
 
 /**
@@ -122,6 +123,16 @@ export class AnsweredHeaders extends LazyHeaders {
     return this.get(name) !== null;
   }
 
+  override forEach(
+    callback: (value: string, name: string, parent: Headers) => void,
+    thisArg?: unknown,
+  ): void {
+    if (this.made !== undefined) super.forEach(callback, thisArg);
+    else
+      for (let at = 0; at < this.#fields.length; at += 2)
+        callback.call(thisArg, this.#fields[at + 1]!, this.#fields[at]!, this);
+  }
+
   override set(name: string, value: string): void {
     if (this.made === undefined && isPlain(name, value)) {
       const at = this.#at(name);
@@ -137,3 +148,12 @@ export class AnsweredHeaders extends LazyHeaders {
     return at;
   }
 }
+
+/** Headers and trailers as one, the way Connect sends them in a unary answer. */
+export const withTrailer = (header: Headers, trailer: Headers): Headers =>
+  trailer instanceof AnsweredHeaders && trailer.fields?.length === 0
+    ? header
+    : trailerMux(realOf(header), realOf(trailer));
+
+export const realOf = (headers: Headers): Headers =>
+  headers instanceof AnsweredHeaders ? headers.real : headers;

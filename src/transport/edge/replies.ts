@@ -8,7 +8,7 @@ import { trailersOnly } from "../grpc-web-trailers.ts";
 import { answerFields, bodyOf, type HeaderFields, headerFields } from "../node-http.ts";
 import type { Reply } from "./carrier.ts";
 import { compressedFlag, enveloped, trailerFlag } from "./envelope.ts";
-import { AnsweredHeaders } from "./lazy-headers.ts";
+import { AnsweredHeaders, realOf, withTrailer } from "./lazy-headers.ts";
 import type { Ordinary } from "./protocols.ts";
 import type { UnaryCall } from "./unary-call.ts";
 
@@ -42,7 +42,7 @@ function framed(
 ): Reply {
   if (wire.protocol === "connect") {
     if (isCompressed) header.set("content-encoding", "gzip");
-    const muxed = isEmpty(trailer) ? header : trailerMux(realOf(header), realOf(trailer));
+    const muxed = withTrailer(header, trailer);
     muxed.set("content-length", String(length));
     return {
       status: 200,
@@ -103,11 +103,6 @@ export async function replyOf(answer: UniversalServerResponse, extra: HeaderFiel
 
 const bytesOf = (answer: Uint8Array | string): Uint8Array =>
   typeof answer === "string" ? Buffer.from(answer) : answer;
-
-const realOf = (headers: Headers): Headers => (headers instanceof AnsweredHeaders ? headers.real : headers);
-
-const isEmpty = (headers: Headers): boolean =>
-  headers instanceof AnsweredHeaders && headers.fields?.length === 0;
 
 /** Headers in a row, with `extra` in their place or behind them. */
 function flat(headers: Headers, extra: HeaderFields): string[] {

@@ -49,9 +49,9 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
   get signal(): AbortSignal {
     return this.lifetime.signal;
   }
-  /** Milliseconds left until the deadline. */
-  timeoutMs(): number | undefined {
-    return this.lifetime.timeoutMs();
+  /** Tells the milliseconds left until the deadline. */
+  get timeoutMs(): () => number | undefined {
+    return () => this.lifetime.timeoutMs();
   }
   get requestHeader(): Headers {
     return this.header;
