@@ -146,6 +146,13 @@ const options = {
     meaning: "The largest request body that is read, before and after decompression.",
     parse: wholeNumber(1024, 67_108_864),
   }),
+  edge: option({
+    allowed: "fast or stock",
+    fallback: "fast",
+    meaning:
+      "The way of ordinary calls to their implementation. fast: a short one of our own. stock: the one of the Connect library, which every other call takes anyway. Answers are the same, byte for byte; stock is there to rule the short way out when something is looked for.",
+    parse: oneOf("fast", "stock"),
+  }),
   shutdownGraceSeconds: option({
     allowed: "seconds, a whole number from 0 to 3600",
     fallback: "30",

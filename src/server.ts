@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import type { Logger } from "pino";
 import { callerOfAccessToken, isAccessToken } from "./auth/access-token.ts";
 import type { Caller } from "./auth/caller.ts";
 import {
@@ -14,6 +13,7 @@ import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { ensureInstance } from "./first-start.ts";
 import { finishIntent } from "./idp/finish-intent.ts";
+import { createLogger } from "./log.ts";
 import type { DeliveryOptions } from "./message-delivery.ts";
 import { callerOfSession } from "./session/session-credential.ts";
 import { isSessionToken } from "./session/session-token.ts";
@@ -22,15 +22,10 @@ import type { DataDirectory } from "./storage/data-directory.ts";
 import { masterKeyOf, migrateAtLeisure, type OpenedStore, openDatabase, type Progress } from "./store.ts";
 import { type ConnectHandler, createConnectHandler } from "./transport/connect-handler.ts";
 import { createCors } from "./transport/cors.ts";
-import { toConnectError } from "./transport/error-mapping.ts";
 import { Serving } from "./transport/health-service.ts";
 import { createHttpHandler } from "./transport/http-handler.ts";
 import { IDP_CALLBACK_PATH, idpCallback } from "./transport/idp-callback.ts";
-import { accessLog } from "./transport/interceptors/access-log.ts";
-import { authenticate } from "./transport/interceptors/authenticate.ts";
-import { authorize } from "./transport/interceptors/authorize.ts";
-import { mapErrors } from "./transport/interceptors/map-errors.ts";
-import { validate } from "./transport/interceptors/validate.ts";
+import { interceptorChain } from "./transport/interceptors/chain.ts";
 import { listen } from "./transport/listener.ts";
 import { registerServices, type ServiceDependencies } from "./transport/services.ts";
 import { createTokenEndpoint, TOKEN_PATH } from "./transport/token-endpoint.ts";
@@ -127,20 +122,18 @@ async function serve(
   };
   const connect: ConnectHandler = createConnectHandler({
     routes: (router) => registerServices(router, dependencies, serving, () => connect.services),
-    interceptors: [
-      accessLog(logger),
-      mapErrors({ toConnectError, logger }),
-      authenticate({ callerOf, organizationExists: (id) => callers.organizationExists(id) }),
-      authorize(),
-      validate(),
-    ],
+    interceptors: interceptorChain(logger, {
+      callerOf,
+      organizationExists: (id) => callers.organizationExists(id),
+    }),
     maxBodyBytes: config.maxBodyBytes,
   });
   const ready = async () => {
     await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
   };
-  const handler = createHttpHandler({
+  const handlers = createHttpHandler({
     connect,
+    edge: config.edge,
     cors: createCors({ origins: config.corsOrigins === "*" ? ["*"] : config.corsOrigins }),
     health: { serving: () => serving.serving, ready, metrics: () => metrics.text() },
     logger,
@@ -155,7 +148,7 @@ async function serve(
       ? { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) }
       : undefined;
   const { host, port } = config.listen;
-  const listener = await listen({ host, port, handler, logger, ...(tls ? { tls } : {}) });
+  const listener = await listen({ host, port, ...handlers, logger, ...(tls ? { tls } : {}) });
   const shown = host === undefined ? "localhost" : host.includes(":") ? `[${host}]` : host;
   const url = `${tls ? "https" : "http"}://${shown}:${listener.port}`;
   address.url ??= url;
@@ -193,9 +186,4 @@ function watchDatabase(ready: () => Promise<void>, serving: Serving): () => void
     asking = false;
   }, 1_000);
   return () => clearInterval(timer);
-}
-
-function createLogger(config: Config): Logger {
-  const level = config.logLevel;
-  return config.logFormat === "pretty" ? pino({ level }, pretty({ sync: true })) : pino({ level });
 }

@@ -13,6 +13,10 @@ export type ListenOptions = {
   /** PEM; without it the port is cleartext. */
   tls?: { cert: string | Buffer; key: string | Buffer };
   handler: (request: NodeRequest, response: NodeResponse) => void;
+  /** Is asked first about every request of HTTP/2. @returns whether it answers; if not, the handler does */
+  streamHandler?:
+    | ((stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean)
+    | undefined;
   logger: Logger;
   /** A connection that has not shown its protocol (with TLS: shaken hands) by then is closed. */
   firstBytesTimeoutMs?: number;
@@ -56,23 +60,24 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     maxConcurrentStreams = 256,
     logger,
     handler,
+    streamHandler,
   } = options;
   const sockets = new Set<net.Socket>();
   const undecided = new Set<net.Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
-  const open = new Set<NodeResponse>();
+  const open = new Set<NodeResponse | http2.ServerHttp2Stream>();
   let closing = false;
 
+  function onClose(this: NodeResponse) {
+    open.delete(this);
+    // The connection is idle in a moment, and a goodbye may have come too late for it.
+    if (closing) setImmediate(() => http1.closeIdleConnections());
+  }
   const onRequest = (request: NodeRequest, response: NodeResponse) => {
     // Errors of a connection reach the handler as the end of its request; here they only must not be thrown.
-    request.on("error", () => {});
-    response.on("error", () => {});
+    response.on("error", ignore);
     open.add(response);
-    response.once("close", () => {
-      open.delete(response);
-      // The connection is idle in a moment, and a goodbye may have come too late for it.
-      if (closing) setImmediate(() => http1.closeIdleConnections());
-    });
+    response.on("close", onClose);
     if (closing) sayGoodbye(response);
     handler(request, response);
   };
@@ -99,9 +104,22 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     session.once("close", () => sessions.delete(session));
     closeWhenIdle(session, idleTimeoutMs);
   });
-  h2.on("request", (request, response) => {
-    cutSlowRequest(request, response, requestTimeoutMs);
+  // Makes requests and responses of streams, and never listens itself.
+  const requests = http2.createServer((request, response) => {
+    const isUnanswered = () => !response.headersSent || response.writableEnded;
+    cutSlowRequest(request.stream, isUnanswered, requestTimeoutMs);
+    request.on("error", ignore);
     onRequest(request, response);
+  });
+  h2.on("stream", (stream, headers, flags, rawHeaders) => {
+    if (streamHandler === undefined || headers.expect !== undefined || !streamHandler(stream, headers)) {
+      requests.emit("stream", stream, headers, flags, rawHeaders);
+      return;
+    }
+    cutSlowRequest(stream, () => !stream.headersSent || stream.writableEnded, requestTimeoutMs);
+    stream.on("error", ignore);
+    open.add(stream);
+    stream.once("close", () => open.delete(stream));
   });
   h2.on("sessionError", (error) => logger.debug({ err: error }, "HTTP/2 connection failed"));
 
@@ -186,6 +204,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
+const ignore = () => {};
+
 /** Reads until the first bytes can only be one protocol, puts them back, and says which. */
 function tellProtocol(socket: net.Socket, decide: (isHttp2: boolean) => void): void {
   const protocol = socket instanceof tls.TLSSocket ? socket.alpnProtocol : false;
@@ -211,7 +231,7 @@ function tellProtocol(socket: net.Socket, decide: (isHttp2: boolean) => void): v
 }
 
 /** Over HTTP/1.1 the client learns from the answer that no further request is welcome. */
-function sayGoodbye(response: NodeResponse): void {
+function sayGoodbye(response: NodeResponse | http2.ServerHttp2Stream): void {
   if (response instanceof http.ServerResponse && !response.headersSent)
     response.setHeader("connection", "close");
 }
@@ -233,30 +253,28 @@ function closeWhenIdle(session: http2.ServerHttp2Session, idleMs: number): void 
 }
 
 /** Cuts a request that is neither complete nor being answered in time; HTTP/1.1 brings this along. */
-function cutSlowRequest(
-  request: http2.Http2ServerRequest,
-  response: http2.Http2ServerResponse,
-  ms: number,
-): void {
-  const { stream } = request;
+function cutSlowRequest(stream: http2.ServerHttp2Stream, isUnanswered: () => boolean, ms: number): void {
   if (stream.endAfterHeaders) return;
   const timer = setTimeout(() => {
     // Nobody need have read the body, so only the protocol's own state knows whether it has come.
     if (stream.state?.state === http2.constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE) return;
-    if (!response.headersSent || response.writableEnded) stream.close(http2.constants.NGHTTP2_CANCEL);
+    if (isUnanswered()) stream.close(http2.constants.NGHTTP2_CANCEL);
   }, ms);
   stream.once("close", () => clearTimeout(timer));
 }
 
 /** Cuts answers nobody collects: complete on our side for at least `ms`, and still not taken. */
-function cutUncollected(open: ReadonlySet<NodeResponse>, ms: number): NodeJS.Timeout {
-  let before = new Set<NodeResponse>();
+function cutUncollected(
+  open: ReadonlySet<NodeResponse | http2.ServerHttp2Stream>,
+  ms: number,
+): NodeJS.Timeout {
+  let before = new Set<NodeResponse | http2.ServerHttp2Stream>();
   const cut = () => {
     const complete = new Set([...open].filter((response) => response.writableEnded));
     for (const response of complete) {
       if (!before.has(response)) continue;
-      if ("stream" in response) response.stream.close(http2.constants.NGHTTP2_CANCEL);
-      else response.destroy();
+      if (response instanceof http.ServerResponse) response.destroy();
+      else ("stream" in response ? response.stream : response).close(http2.constants.NGHTTP2_CANCEL);
     }
     before = complete;
   };

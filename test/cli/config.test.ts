@@ -87,6 +87,10 @@ const accepted: Record<
     ["1024", 1024],
     ["67108864", 67_108_864],
   ],
+  edge: [
+    ["fast", "fast"],
+    ["stock", "stock"],
+  ],
   shutdownGraceSeconds: [
     ["0", 0],
     ["3600", 3600],
@@ -189,6 +193,7 @@ const refused: Record<OptionName, string[]> = {
   logLevel: ["INFO", "verbose", "3"],
   logFormat: ["text", "JSON"],
   maxBodyBytes: ["1023", "67108865", "1MiB", "-5"],
+  edge: ["slow", "Fast", "true"],
   shutdownGraceSeconds: ["3601", "30s", "-1"],
   smtpUrl: ["mail.example.com:25", "http://mail.example.com", "smtp://user@mail.example.com", "smtp://"],
   smtpFrom: ["The Gate", "no-reply@", "a@b.example <x"],
@@ -266,6 +271,7 @@ describe("loadConfig", () => {
       logLevel: "info",
       logFormat: process.stdout.isTTY ? "pretty" : "json",
       maxBodyBytes: 1_048_576,
+      edge: "fast",
       shutdownGraceSeconds: 30,
       smtpUrl: undefined,
       smtpFrom: undefined,

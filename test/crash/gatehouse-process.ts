@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config.ts";
 import { afterEveryTest } from "../support/leftovers.ts";
-import { ADMIN_TOKEN, MASTER_KEY } from "../support/test-config.ts";
+import { ADMIN_TOKEN, edgeOfTests, MASTER_KEY } from "../support/test-config.ts";
 import { until, within } from "./poll.ts";
 
 const mainPath = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -36,6 +36,7 @@ export function environmentOf(config: Partial<Config>): Record<string, string> {
   return {
     GATEHOUSE_LISTEN: "127.0.0.1:0",
     GATEHOUSE_LOG_FORMAT: "json",
+    GATEHOUSE_EDGE: edgeOfTests,
     GATEHOUSE_ADMIN_TOKEN: ADMIN_TOKEN,
     GATEHOUSE_MASTER_KEY: MASTER_KEY,
     ...(config.dataDir === undefined ? {} : { GATEHOUSE_DATA_DIR: config.dataDir }),
