@@ -18,14 +18,24 @@ export type PasswordHasher = {
 
 /**
  * Hashes and verifies in arrival order, within bounds on cores, memory (about 19 MiB each) and waiting callers.
+ * @param processes how many processes share the machine with equal rights, this one included: the defaults of the other
+ *   two are for all of them together
  * @param parallel how many run at once. By default one per core, but never the whole thread pool of libuv (4 unless
  *   UV_THREADPOOL_SIZE says otherwise): name look-ups and files wait for the same threads.
  * @param queueLimit how many more may wait; by default 100, about two seconds on two cores
  */
 export function createPasswordHasher({
-  parallel = Math.max(1, Math.min(availableParallelism(), (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1)),
-  queueLimit = 100,
+  processes = 1,
+  parallel = Math.max(
+    1,
+    Math.min(
+      Math.ceil(availableParallelism() / processes),
+      (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1,
+    ),
+  ),
+  queueLimit = Math.ceil(100 / processes),
 }: {
+  processes?: number | undefined;
   parallel?: number;
   queueLimit?: number;
 } = {}): PasswordHasher {

@@ -31,10 +31,14 @@ afterEveryTest(() => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** What a server on this database is told; secrets are those of every test instance. */
+/**
+ * What a server on this database is told; secrets are those of every test instance. It is one process, so that a signal
+ * to it is one to the server.
+ */
 export function environmentOf(config: Partial<Config>): Record<string, string> {
   return {
     GATEHOUSE_LISTEN: "127.0.0.1:0",
+    GATEHOUSE_WORKERS: "1",
     GATEHOUSE_LOG_FORMAT: "json",
     GATEHOUSE_ADMIN_TOKEN: ADMIN_TOKEN,
     GATEHOUSE_MASTER_KEY: MASTER_KEY,
