@@ -55,7 +55,9 @@ export class Metrics {
 
   /** What this process has counted so far. */
   counts(): Counts {
-    return Object.fromEntries([...this.#counts].map(([name, counts]) => [name, [...counts.values()]]));
+    return Object.fromEntries(
+      [...this.#counts].map(([name, counts]) => [name, [...counts.values()].map((count) => ({ ...count }))]),
+    );
   }
 
   /**
