@@ -84,9 +84,9 @@ const options = {
   }),
   databasePoolSize: option({
     allowed: "a whole number from 1 to 1000",
-    fallback: "10",
+    fallback: "20",
     meaning:
-      "PostgreSQL connections this server keeps at most; its workers share them out, each has one at least. The embedded database has one.",
+      "PostgreSQL connections this server keeps at most, shared out among its workers; each may have one. The embedded database has one.",
     parse: wholeNumber(1, 1000),
   }),
   workers: optional({

@@ -2,6 +2,7 @@ import cluster, { type Worker } from "node:cluster";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import { ConnectionSpreader } from "./connection-spreader.ts";
@@ -116,12 +117,10 @@ export class WorkerGroup {
     this.#workers.set(worker, standing);
     worker.on("message", (message: FromWorker) => this.#hear(worker, standing, message, isFirst));
     worker.on("error", (err) => this.#logger.error({ err, worker: worker.process.pid }, "worker trouble"));
-    worker.once("exit", (code: number, signal: string) => {
+    worker.once("exit", async (code: number, signal: string) => {
       this.#workers.delete(worker);
       this.#exited(worker, standing, code, signal);
-    });
-    // Later than its end: what it said before has been heard.
-    worker.once("disconnect", () => {
+      await lastWordOf(worker);
       this.#spreader.remove(worker);
       this.#totals.end(worker);
     });
@@ -219,6 +218,14 @@ export class WorkerGroup {
     this.#spreader.close();
     for (const { process } of this.#workers.keys()) process.kill("SIGKILL");
   }
+}
+
+/**
+ * Resolves when everything is heard that a worker said before it ended. The event "disconnect" would tell, but never
+ * comes if a socket was on its way to the worker (node 24, `_handleQueue` in lib/internal/child_process.js).
+ */
+async function lastWordOf(worker: Worker): Promise<void> {
+  while (worker.isConnected()) await wait(1);
 }
 
 function tell(worker: Worker, message: ToWorker): void {

@@ -257,7 +257,7 @@ describe("loadConfig", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       publicUrl: undefined,
       databaseUrl: undefined,
-      databasePoolSize: 10,
+      databasePoolSize: 20,
       workers: undefined,
       dataDir: "./data",
       masterKey: undefined,
