@@ -3,6 +3,7 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
+import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../support/databases.ts";
 import { Connection } from "./connection.ts";
@@ -21,6 +22,7 @@ import { created, expectOk, metadata, Sessions, tokenOf } from "./session-calls.
 vi.setConfig({ testTimeout: 60_000 });
 
 const WORKERS = 2;
+const DATABASE_CONNECTIONS = 4;
 const control = "gatehouse.session.v1.SessionControlService";
 
 let database: TestDatabase;
@@ -29,7 +31,11 @@ let server: ServingProcess;
 
 async function prepare(): Promise<void> {
   database = await createTestDatabase("postgres");
-  environment = { ...environmentOf(database.config), GATEHOUSE_WORKERS: String(WORKERS) };
+  environment = {
+    ...environmentOf(database.config),
+    GATEHOUSE_WORKERS: String(WORKERS),
+    GATEHOUSE_DATABASE_POOL_SIZE: String(DATABASE_CONNECTIONS),
+  };
 }
 
 /** One connection to each worker. */
@@ -114,6 +120,14 @@ describe("two workers on one port", () => {
     };
     const [a, b] = pair;
     await Promise.all(Array.from({ length: 40 }, (_, index) => (index % 2 ? life(a, b) : life(b, a))));
+
+    // That took as many connections as there are, and they are shared out.
+    const opened = await database.open();
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*) AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`.execute(opened.db);
+    await opened.close();
+    expect(rows).toEqual([{ count: DATABASE_CONNECTIONS }]);
   });
 
   it("lock a user at the limit exactly, however the guesses are spread", async () => {
