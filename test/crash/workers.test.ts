@@ -1,11 +1,12 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../support/databases.ts";
+import { createTestDatabase, onMaintenanceDatabase, type TestDatabase } from "../support/databases.ts";
 import { Connection } from "./connection.ts";
 import {
   environmentOf,
@@ -292,6 +293,14 @@ describe("two workers on one port", () => {
   });
 });
 
+/** Leaves of a database its name. */
+async function empty({ config }: TestDatabase): Promise<void> {
+  const url = new URL(config.databaseUrl!);
+  const name = url.pathname.slice(1);
+  await onMaintenanceDatabase(url, `DROP DATABASE ${name} WITH (FORCE)`);
+  await onMaintenanceDatabase(url, `CREATE DATABASE ${name}`);
+}
+
 /** A request that a worker has accepted and waits for the rest of: it says so by 100 Continue. */
 async function accepted(agent: http.Agent): Promise<http.ClientRequest> {
   const request = http.request(`${server.url}/v2/sessions`, {
@@ -324,8 +333,13 @@ describe("a server with two workers", () => {
     await database.remove();
   });
 
-  it("answers on SIGTERM what both have accepted, and exits with 0", async () => {
-    server = await serveGatehouse(environment);
+  it("makes its first start once, answers on SIGTERM what both have accepted, and exits with 0", async () => {
+    const { GATEHOUSE_ADMIN_TOKEN: _, ...withoutToken } = environment;
+    await empty(database);
+    server = await serveGatehouse(withoutToken);
+    expect(server.stderr().match(/^(applying|creating) .*… done/gm)).toHaveLength(2);
+    const { adminTokenFile } = await logged(server, "listening");
+    environment.GATEHOUSE_ADMIN_TOKEN = readFileSync(String(adminTokenFile), "utf8").trim();
     const agent = new http.Agent({ keepAlive: true });
     const requests = await Promise.all(Array.from({ length: 8 }, () => accepted(agent)));
     server.signal("SIGTERM");
