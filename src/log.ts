@@ -9,8 +9,11 @@ export function createLogger({ logLevel: level, logFormat }: Pick<Config, "logLe
     : createBatchingLogger({ level }, pino.destination({ dest: 1, sync: true }));
 }
 
-/** From this length on, in characters, lines do not wait for more. */
-const MOST_WAITING = 65_536;
+/**
+ * How much is written at once, in characters. A pipe takes so much in one piece (PIPE_BUF on Linux), so that the lines of
+ * processes that share it stay whole.
+ */
+const MOST_WAITING = 4_096;
 /** pino's number for errors. */
 const ERROR = 50;
 
@@ -33,9 +36,10 @@ export function createBatchingLogger(options: LoggerOptions, destination: Destin
     [symbols.needsMetadataGsym]: true,
     lastLevel: 0,
     write(line: string) {
+      if (waiting.length + line.length > MOST_WAITING) flush();
       if (waiting === "") setImmediate(flush);
       waiting += line;
-      if (this.lastLevel >= ERROR || waiting.length >= MOST_WAITING) flush();
+      if (this.lastLevel >= ERROR) flush();
     },
   };
   return pino(options, stream);

@@ -8,13 +8,14 @@ import {
   newPersonalAccessToken,
   personalAccessTokenDigest,
 } from "./auth/personal-access-token.ts";
-import { type Address, compose, domainOf, type House } from "./compose.ts";
+import { type Address, compose, domainOf, type House, type Outfit } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { ensureInstance } from "./first-start.ts";
 import { finishIntent } from "./idp/finish-intent.ts";
 import { createLogger } from "./log.ts";
 import type { DeliveryOptions } from "./message-delivery.ts";
+import { Metrics } from "./metrics.ts";
 import { callerOfSession } from "./session/session-credential.ts";
 import { isSessionToken } from "./session/session-token.ts";
 import type { CallerRepository } from "./storage/caller-repository.ts";
@@ -26,7 +27,7 @@ import { Serving } from "./transport/health-service.ts";
 import { createHttpHandler } from "./transport/http-handler.ts";
 import { IDP_CALLBACK_PATH, idpCallback } from "./transport/idp-callback.ts";
 import { interceptorChain } from "./transport/interceptors/chain.ts";
-import { listen } from "./transport/listener.ts";
+import { listen, type SharedPort } from "./transport/listener.ts";
 import { registerServices, type ServiceDependencies } from "./transport/services.ts";
 import { createTokenEndpoint, TOKEN_PATH } from "./transport/token-endpoint.ts";
 import type { Delay } from "./user/tarpit.ts";
@@ -47,6 +48,10 @@ export type ServerOptions = {
   onProgress?: Progress;
   /** Where log lines go; standard output by default. */
   logger?: Logger;
+  /** Where it counts; by default in numbers of its own. */
+  metrics?: Metrics;
+  /** A port it shares with other processes, in the place of `config.listen`. */
+  sharedPort?: SharedPort;
   /** The application's clock. */
   clock?: () => Date;
   /** Holds answers to wrong guesses back. */
@@ -63,13 +68,13 @@ const ANSWER_TIMEOUT_MS = 10_000;
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const { onProgress, clock = () => new Date(), delay = wait } = options;
-  const logger = options.logger ?? createLogger(config);
+  const { logger = createLogger(config), metrics = new Metrics(), sharedPort } = options;
   const opened = await openDatabase(config, { onProgress, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   try {
     await migrateAtLeisure(config, opened, onProgress);
     const masterKey = await masterKeyOf(config, opened.directory);
     const address: Address = { url: config.publicUrl };
-    const outfit = { clock, delay, address, logger, delivery: options.delivery };
+    const outfit = { clock, delay, address, logger, metrics, delivery: options.delivery };
     const house = compose(config, opened, masterKey, outfit);
     let made: string | undefined;
     const makeToken = () => {
@@ -85,7 +90,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     const kept = await validAdminToken(house.callers, opened.directory);
     // Another node made the instance meanwhile: the token made here opens nothing.
     if (made !== undefined && kept === undefined) await opened.directory.removeAdminToken();
-    const server = await serve(config, house.services(instance.id), house, opened, logger, address);
+    const server = await serve(config, house.services(instance.id), house, opened, outfit, sharedPort);
     if (kept === undefined) return server;
     const file = opened.directory.adminTokenPath;
     const isNew = created && config.adminToken === undefined;
@@ -108,10 +113,10 @@ async function validAdminToken(
 async function serve(
   config: Config,
   dependencies: ServiceDependencies,
-  { callers, worker, upkeep, metrics }: House,
+  { callers, worker, upkeep }: House,
   { db, description, close }: OpenedStore,
-  logger: Logger,
-  address: Address,
+  { logger, metrics, address }: Outfit,
+  sharedPort: SharedPort | undefined,
 ): Promise<RunningServer> {
   const serving = new Serving();
   const { accessTokens, clock } = dependencies.users;
@@ -148,7 +153,14 @@ async function serve(
       ? { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) }
       : undefined;
   const { host, port } = config.listen;
-  const listener = await listen({ host, port, ...handlers, logger, ...(tls ? { tls } : {}) });
+  const listener = await listen({
+    host,
+    port,
+    ...handlers,
+    logger,
+    ...(tls && { tls }),
+    ...(sharedPort && { sharedPort }),
+  });
   const shown = host === undefined ? "localhost" : host.includes(":") ? `[${host}]` : host;
   const url = `${tls ? "https" : "http"}://${shown}:${listener.port}`;
   address.url ??= url;

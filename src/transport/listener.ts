@@ -12,6 +12,8 @@ export type ListenOptions = {
   port: number;
   /** PEM; without it the port is cleartext. */
   tls?: { cert: string | Buffer; key: string | Buffer };
+  /** In the place of a port of one's own. */
+  sharedPort?: SharedPort;
   handler: (request: NodeRequest, response: NodeResponse) => void;
   /** Is asked first about every request of HTTP/2. @returns whether it answers; if not, the handler does */
   streamHandler?:
@@ -29,6 +31,20 @@ export type ListenOptions = {
   maxHeaderBytes?: number;
   /** Open HTTP/2 requests per connection. */
   maxConcurrentStreams?: number;
+};
+
+/** A port that another process has opened and hands the connections of, to several processes in turn. */
+export type SharedPort = {
+  /** What TLS session tickets are sealed with, so that any of the processes resumes them: 48 bytes. */
+  ticketKeys: Uint8Array;
+  /**
+   * Asks for connections.
+   * @returns the port, once it is open
+   * @throws what opening it failed with, such as EADDRINUSE
+   */
+  open(take: (socket: net.Socket) => void): Promise<number>;
+  /** Asks for no more; one that is still on its way goes to another process. */
+  close(): void;
 };
 
 export type Listener = {
@@ -66,6 +82,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const undecided = new Set<net.Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
   const open = new Set<NodeResponse | http2.ServerHttp2Stream>();
+  const drained = Promise.withResolvers<void>();
   let closing = false;
 
   function onClose(this: NodeResponse) {
@@ -144,13 +161,21 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const server = options.tls
     ? tls.createServer(
-        { ...options.tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: firstBytesTimeoutMs },
+        {
+          ...options.tls,
+          ...(options.sharedPort && { ticketKeys: Buffer.from(options.sharedPort.ticketKeys) }),
+          ALPNProtocols: ["h2", "http/1.1"],
+          handshakeTimeout: firstBytesTimeoutMs,
+        },
         onConnection,
       )
     : net.createServer({ allowHalfOpen: true }, onConnection);
   server.on("connection", (socket: net.Socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (closing && sockets.size === 0) drained.resolve();
+    });
   });
   server.on("tlsClientError", (error: Error, socket: tls.TLSSocket) => {
     logger.debug({ err: error }, "TLS handshake failed");
@@ -158,19 +183,16 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     socket.destroy();
   });
 
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port, options.host, () => {
-      server.off("error", reject);
-      server.on("error", (error) => logger.error({ err: error }, "listener failed"));
-      resolve();
-    });
-  });
-  const { port } = server.address() as net.AddressInfo;
+  const { sharedPort } = options;
+  const port = sharedPort
+    ? await sharedPort.open((socket) => server.emit("connection", socket))
+    : await openPort(server, options);
 
   const close = async (graceMs: number): Promise<void> => {
     closing = true;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    if (sharedPort) sharedPort.close();
+    else server.close();
+    if (sockets.size === 0) drained.resolve();
     for (const response of open) sayGoodbye(response);
     // Tells the client to send no more (GOAWAY) and lets the open requests end; it knows which others were not begun.
     for (const session of sessions) session.close();
@@ -187,7 +209,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, graceMs);
-    await closed;
+    await drained.promise;
     clearTimeout(linger);
     clearTimeout(cut);
     http1.close();
@@ -202,6 +224,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return closed;
     },
   };
+}
+
+async function openPort(server: net.Server, { host, port, logger }: ListenOptions): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      server.on("error", (error) => logger.error({ err: error }, "listener failed"));
+      resolve();
+    });
+  });
+  return (server.address() as net.AddressInfo).port;
 }
 
 const ignore = () => {};
