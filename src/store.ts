@@ -71,7 +71,7 @@ export async function openDatabase(
   await directory.create();
   directory.lock();
   onProgress?.("opening the embedded database");
-  const opened = await openPglite(directory.databasePath).catch((error) => {
+  const opened = await openPglite(directory.databasePath, endProcess).catch((error) => {
     directory.unlock();
     throw error;
   });
@@ -84,6 +84,12 @@ export async function openDatabase(
       directory.unlock();
     },
   };
+}
+
+/** Nothing can be answered without the database, and a new process recovers what was acknowledged. */
+function endProcess(reason: Error): never {
+  process.stderr.write(`gatehouse: the embedded database stopped: ${reason.message}\n`);
+  process.exit(1);
 }
 
 // A migration takes the time it takes, and so does waiting for another node's: not on connections with a time limit.
