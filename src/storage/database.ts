@@ -2,6 +2,7 @@ import type { PGlite } from "@electric-sql/pglite";
 import { CamelCasePlugin, Kysely, PGliteDialect, type PGliteDialectConfig, PostgresDialect } from "kysely";
 import pg from "pg";
 import { translateDatabaseError } from "./database-errors.ts";
+import { createDatabase } from "./embedded/create-database.ts";
 import { EngineError, fieldsOf } from "./embedded/engine-messages.ts";
 import { EngineThread } from "./embedded/engine-thread.ts";
 import { nameOf } from "./named-statements.ts";
@@ -60,6 +61,7 @@ export function openPostgres(
  * @param onDeath hears that the thread ended by itself; from then on every statement is `storage.unavailable`
  */
 export async function openPglite(directory: string, onDeath: (reason: Error) => void): Promise<OpenDatabase> {
+  await createDatabase(directory);
   const engine = new EngineThread(directory, onDeath);
   await engine.waitReady;
   return openedPglite(engine);
@@ -68,7 +70,7 @@ export async function openPglite(directory: string, onDeath: (reason: Error) => 
 /**
  * Opens the embedded database in this thread, which it holds up while it works. For tests and tools, that have nothing
  * else to do and gain the start of a thread.
- * @param directory its files, made if missing; undefined keeps everything in memory
+ * @param directory its files, which must be there; undefined keeps everything in memory
  */
 export async function openPgliteHere(directory?: string): Promise<OpenDatabase> {
   // Imported when needed: PGlite is some 20 MB of WebAssembly that a server on PostgreSQL never touches.

@@ -1,13 +1,7 @@
-import { existsSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
-import { makeDirectory, syncDirectory, syncTree } from "../synced-files.ts";
 import { DurableFiles } from "./durable-files.ts";
 
-/**
- * Of PostgreSQL's 128 MB, every start touches each page. What does not fit is read from the operating system's cache.
- */
+/** Of PostgreSQL's 128 MB, every start touches each page. What does not fit is read from the system's cache of files. */
 const SHARED_BUFFERS = "32MB";
 
 /**
@@ -23,30 +17,17 @@ const startParams = [
 
 /**
  * Opens the embedded database in this thread.
- * @param directory its files, made if missing
+ * @param directory what `createEngine` made
  * @param onFailure hears that the disk refused to keep what was written; the engine must not be used any more
  */
-export async function openEngine(directory: string, onFailure: (error: unknown) => void): Promise<PGlite> {
-  const open = () =>
-    PGlite.create({
-      fs: new DurableFiles(directory, onFailure),
-      startParams,
-      initDbStartParams: ["-c", `shared_buffers=${SHARED_BUFFERS}`],
-    });
-  const mark = `${directory}-unfinished`;
-  // A process killed while it makes the database leaves files that no start can use. So they are marked until they are
-  // whole, and marked ones are made anew: nobody was promised anything in them.
-  if (existsSync(mark)) await rm(directory, { recursive: true, force: true });
-  else if (existsSync(join(directory, "PG_VERSION"))) return open();
-  await makeDirectory(dirname(directory));
-  await writeFile(mark, "", { flush: true });
-  await syncDirectory(dirname(mark));
-  await makeDirectory(directory);
-  const engine = await open();
-  await syncTree(directory);
-  await rm(mark);
-  await syncDirectory(dirname(mark));
-  return engine;
+export const openEngine = (directory: string, onFailure: (error: unknown) => void): Promise<PGlite> =>
+  PGlite.create({ fs: new DurableFiles(directory, onFailure), startParams });
+
+/** Makes the files of a new database in an empty directory. They are not synced. */
+export async function createEngine(directory: string): Promise<void> {
+  const initDbStartParams = ["-c", `shared_buffers=${SHARED_BUFFERS}`];
+  const engine = await PGlite.create({ dataDir: directory, initDbStartParams });
+  await engine.close();
 }
 
 /** An embedded database that is gone when it is closed. */
