@@ -17,35 +17,42 @@ let fault: unknown;
 const engine = await openEngine((workerData as EngineJob).directory, (error) => {
   fault = error;
 });
-const checkpointIfDue = limitWal(engine);
+const checkpointIfDue = limitWal((statement) => run(statement));
 
-async function run(statement: string, parameters: unknown[]): Promise<EngineResults> {
-  const results: EngineResults = await engine.query(statement, parameters);
-  // PGlite takes an abort of PostgreSQL for the end of the statement.
-  if (results.command === undefined) fault ??= new Error("PostgreSQL stopped in the middle of a statement");
-  return results;
+async function run(statement: string, parameters: unknown[] = []): Promise<EngineResults> {
+  try {
+    const results: EngineResults = await engine.query(statement, parameters);
+    // PGlite takes an abort of PostgreSQL for the end of the statement.
+    if (results.command === undefined) fault ??= new Error("PostgreSQL stopped in the middle of a statement");
+    return results;
+  } catch (error) {
+    if (endsEngine(error)) fault ??= error;
+    throw error;
+  }
 }
 
-/** @returns whether PostgreSQL ended with this error */
 const endsEngine = (error: unknown): boolean =>
   // WebAssembly's own: memory exhausted, an instruction that must not be reached.
   (error as Error).name === "RuntimeError" ||
   ["FATAL", "PANIC"].includes((error as { severity?: string }).severity ?? "");
 
-async function answer(request: EngineRequest): Promise<void> {
+async function outcomeOf(request: EngineRequest): Promise<EngineReply> {
   const { id } = request;
   try {
-    if ("close" in request) await engine.close();
-    const results =
-      "close" in request ? { rows: [], fields: [] } : await run(request.statement, request.parameters);
-    if (fault === undefined) reply({ id, results });
+    if (!("close" in request)) return { id, results: await run(request.statement, request.parameters) };
+    await engine.close();
+    return { id, results: { rows: [], fields: [] } };
   } catch (error) {
-    if (endsEngine(error)) fault ??= error;
-    if (fault === undefined) reply({ id, error: fieldsOf(error) });
+    return { id, error: fieldsOf(error) };
   }
+}
+
+async function answer(request: EngineRequest): Promise<void> {
+  const outcome = await outcomeOf(request);
+  if (fault === undefined) reply(outcome);
+  // A checkpoint that fails for want of space is due again a second later.
+  if (!engine.closed && !engine.isInTransaction()) await checkpointIfDue().catch(() => {});
   if (fault !== undefined) throw new Error(fieldsOf(fault).message);
-  if ("close" in request) port.close();
-  else await checkpointIfDue();
 }
 
 let last = Promise.resolve();
