@@ -9,6 +9,7 @@ import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.
 import { EventRepository } from "./storage/event-repository.ts";
 import { migrate } from "./storage/migrate.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
+import { SYNCS_DIRECTORIES } from "./storage/synced-files.ts";
 import { upkeepStores } from "./storage/upkeep-stores.ts";
 import { composeUpkeep } from "./upkeep/compose-upkeep.ts";
 import type { TaskTotal } from "./upkeep/upkeep-worker.ts";
@@ -78,7 +79,7 @@ export async function openDatabase(
   return {
     ...opened,
     directory,
-    description: `PGlite in ${directory.databasePath}`,
+    description: `PGlite in ${directory.databasePath}${SYNCS_DIRECTORIES ? "" : " (may not survive a power cut)"}`,
     close: async () => {
       await opened.close();
       directory.unlock();

@@ -1,6 +1,9 @@
 import { type FileHandle, mkdir, open, readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
+/** Whether directories can be synced: Windows opens none. */
+export const SYNCS_DIRECTORIES = process.platform !== "win32";
+
 /** Makes a directory and those above it that are missing, so that they are there after a power cut. */
 export async function makeDirectory(path: string): Promise<void> {
   const topmost = await mkdir(resolve(path), { recursive: true, mode: 0o700 });
@@ -12,9 +15,7 @@ export async function makeDirectory(path: string): Promise<void> {
 
 /** Has names that were added to a directory, or taken from it, survive a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
-  // Windows opens no directories, and keeps their entries by itself.
-  if (process.platform === "win32") return;
-  await syncAndClose(await open(path, "r"));
+  if (SYNCS_DIRECTORIES) await syncAndClose(await open(path, "r"));
 }
 
 /** Has everything below a directory survive a power cut. */

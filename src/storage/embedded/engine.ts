@@ -1,15 +1,16 @@
 import { PGlite } from "@electric-sql/pglite";
+import { SYNCS_DIRECTORIES } from "../synced-files.ts";
 import { DurableFiles } from "./durable-files.ts";
 
 /** Of PostgreSQL's 128 MB, every start touches each page. What does not fit is read from the system's cache of files. */
 const SHARED_BUFFERS = "32MB";
 
 /**
- * How PGlite starts PostgreSQL, but with fsync; `fsync` in postgresql.conf can still turn it off. Not on Windows,
- * which cannot sync a directory.
+ * How PGlite starts PostgreSQL, but with fsync, which needs directories to sync; `fsync` in postgresql.conf can still
+ * turn it off.
  */
 const startParams = [
-  ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F" || process.platform === "win32"),
+  ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F" || !SYNCS_DIRECTORIES),
   // Emscripten answers fdatasync itself. For WAL segments, DurableFiles makes one of it again.
   "-c",
   "wal_sync_method=fsync",
