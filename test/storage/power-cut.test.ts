@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync } from "node:fs";
+import fs, { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { sql } from "kysely";
@@ -10,6 +10,7 @@ import type { SessionEvent } from "../../src/session/events.ts";
 import { initialSession, sessionAggregate } from "../../src/session/session.ts";
 import { change } from "../../src/storage/aggregate.ts";
 import { type OpenDatabase, openPgliteHere } from "../../src/storage/database.ts";
+import { openEngine } from "../../src/storage/embedded/engine.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { createTestDatabase, type TestDatabase } from "../support/databases.ts";
 import { copyBeside, RecordedDisk } from "./recorded-disk.ts";
@@ -113,6 +114,20 @@ describe("an embedded database after a power cut", () => {
       }),
       { numRuns: 8, endOnFailure: true },
     );
+  });
+
+  it("is not trusted any more once the disk refused to sync", async () => {
+    appendFileSync(join(directory, "postgresql.conf"), "fsync = on\n");
+    const failures: unknown[] = [];
+    const engine = await openEngine(directory, (error) => failures.push(error));
+    const refusal = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+    const sync = vi.spyOn(fs, "fdatasyncSync").mockImplementation(() => {
+      throw refusal;
+    });
+    // PostgreSQL panics, and PGlite takes that for the end of the statement.
+    await engine.query("CREATE TABLE lost ()").catch(() => {});
+    sync.mockRestore();
+    expect(failures).toEqual([refusal]);
   });
 
   it("would have lost some without fsync", async () => {
