@@ -9,6 +9,7 @@ import { type OpenDatabase, openPglite, openPostgres } from "./storage/database.
 import { EventRepository } from "./storage/event-repository.ts";
 import { migrate } from "./storage/migrate.ts";
 import { OrganizationRepository } from "./storage/organization-repository.ts";
+import { SYNCS_DIRECTORIES } from "./storage/synced-files.ts";
 import { upkeepStores } from "./storage/upkeep-stores.ts";
 import { composeUpkeep } from "./upkeep/compose-upkeep.ts";
 import type { TaskTotal } from "./upkeep/upkeep-worker.ts";
@@ -71,19 +72,25 @@ export async function openDatabase(
   await directory.create();
   directory.lock();
   onProgress?.("opening the embedded database");
-  const opened = await openPglite(directory.databasePath).catch((error) => {
+  const opened = await openPglite(directory.databasePath, endProcess).catch((error) => {
     directory.unlock();
     throw error;
   });
   return {
     ...opened,
     directory,
-    description: `PGlite in ${directory.databasePath}`,
+    description: `PGlite in ${directory.databasePath}${SYNCS_DIRECTORIES ? "" : " (may not survive a power cut)"}`,
     close: async () => {
       await opened.close();
       directory.unlock();
     },
   };
+}
+
+/** Nothing can be answered without the database, and a new process recovers what was acknowledged. */
+function endProcess(reason: Error): never {
+  process.stderr.write(`gatehouse: the embedded database stopped: ${reason.message}\n`);
+  process.exit(1);
 }
 
 // A migration takes the time it takes, and so does waiting for another node's: not on connections with a time limit.

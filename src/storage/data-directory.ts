@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigError } from "../config.ts";
 import { DomainError } from "../errors.ts";
+import { makeDirectory, syncDirectory } from "./synced-files.ts";
 
 /**
  * The directory of an embedded server: its database, master key and first administrator token, for one process at a
@@ -27,7 +28,7 @@ export class DataDirectory {
   }
 
   async create(): Promise<void> {
-    await mkdir(this.path, { recursive: true, mode: 0o700 });
+    await makeDirectory(this.path);
   }
 
   /** @throws DomainError `storage.locked` if another process has the directory open */
@@ -62,6 +63,7 @@ export class DataDirectory {
     if (stored === undefined) {
       const key = generate();
       await rename(await writeUnfinished(path, Buffer.from(key).toString("hex")), path);
+      await syncDirectory(this.path);
       return key;
     }
     if (!/^[0-9a-f]{64}$/i.test(stored)) {
@@ -96,6 +98,7 @@ export class DataDirectory {
       return token;
     } finally {
       await rm(unfinished, { force: true });
+      await syncDirectory(this.path);
     }
   }
 

@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
-import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect } from "kysely";
+import { CamelCasePlugin, Kysely, PGliteDialect, type PGliteDialectConfig, PostgresDialect } from "kysely";
 import pg from "pg";
 import { translateDatabaseError } from "./database-errors.ts";
+import { createDatabase } from "./embedded/create-database.ts";
+import { EngineError, fieldsOf } from "./embedded/engine-messages.ts";
+import { EngineThread } from "./embedded/engine-thread.ts";
 import { nameOf } from "./named-statements.ts";
 import type { Database } from "./tables.ts";
 
@@ -55,21 +55,35 @@ export function openPostgres(
 }
 
 /**
- * Opens the embedded database.
- * @param directory its files, made if missing; undefined keeps everything in memory
- * @param loadDataDir a dump of another embedded database to start from (tests)
+ * Opens the embedded database in a thread of its own: a heavy statement and the disk hold up nobody but those who wait
+ * for the database.
+ * @param directory its files, made if missing
+ * @param onDeath hears that the thread ended by itself; from then on every statement is `storage.unavailable`
  */
-export async function openPglite(directory?: string, loadDataDir?: Blob): Promise<OpenDatabase> {
+export async function openPglite(directory: string, onDeath: (reason: Error) => void): Promise<OpenDatabase> {
+  await createDatabase(directory);
+  const engine = new EngineThread(directory, onDeath);
+  await engine.waitReady;
+  return openedPglite(engine);
+}
+
+/**
+ * Opens the embedded database in this thread, which it holds up while it works. For tests and tools, that have nothing
+ * else to do and gain the start of a thread.
+ * @param directory its files, which must be there; undefined keeps everything in memory
+ */
+export async function openPgliteHere(directory?: string): Promise<OpenDatabase> {
   // Imported when needed: PGlite is some 20 MB of WebAssembly that a server on PostgreSQL never touches.
-  const { PGlite } = await import("@electric-sql/pglite");
-  const pglite =
-    directory === undefined
-      ? await PGlite.create(loadDataDir && { loadDataDir })
-      : await createdWhole(directory, () =>
-          PGlite.create({ dataDir: directory, ...(loadDataDir && { loadDataDir }) }),
-        );
-  const dialect = new PGliteDialect({ pglite: withoutValuesInErrors(pglite) });
-  const db = new Kysely<Database>({ dialect, plugins: [camelCase()] });
+  const { openEngine, openEngineInMemory } = await import("./embedded/engine.ts");
+  const engine =
+    directory === undefined ? await openEngineInMemory() : await openEngine(directory, rethrowTranslated);
+  return openedPglite(withoutValuesInErrors(engine));
+}
+
+function openedPglite(
+  pglite: PGliteDialectConfig["pglite"] & { closed: boolean; close(): Promise<void> },
+): OpenDatabase {
+  const db = new Kysely<Database>({ dialect: new PGliteDialect({ pglite }), plugins: [camelCase()] });
   return {
     db,
     engine: "pglite",
@@ -87,31 +101,14 @@ function withoutValuesInErrors(pglite: PGlite): PGlite {
   const guard = <Q extends Queries>(queries: Q): Q => {
     const query = queries.query.bind(queries);
     queries.query = ((...parameters: Parameters<typeof query>) =>
-      query(...parameters).catch((error: { query?: unknown; params?: unknown }) => {
-        delete error.query;
-        delete error.params;
-        return rethrowTranslated(error);
-      })) as Q["query"];
+      query(...parameters).catch((error: unknown) =>
+        rethrowTranslated(new EngineError(fieldsOf(error))),
+      )) as Q["query"];
     return queries;
   };
   const transaction = pglite.transaction.bind(pglite);
   pglite.transaction = (work) => transaction((tx) => work(guard(tx)));
   return guard(pglite);
-}
-
-/**
- * A process killed while it makes the database leaves files that no start can use. So they are marked until they are
- * whole, and marked ones are made anew: nobody was promised anything in them.
- */
-async function createdWhole<T>(directory: string, open: () => Promise<T>): Promise<T> {
-  const mark = `${directory}-unfinished`;
-  if (existsSync(mark)) await rm(directory, { recursive: true, force: true });
-  else if (existsSync(join(directory, "PG_VERSION"))) return open();
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(mark, "");
-  const opened = await open();
-  await rm(mark);
-  return opened;
 }
 
 /** A connection that sends the statements registered as hot under their names, so that PostgreSQL keeps their plans. */

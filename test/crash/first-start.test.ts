@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,9 @@ describe("a server killed during its first start on an embedded database", () =>
   });
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
-  it.each(["pglite/PG_VERSION", "master-key", "admin-token"])(
+  const names = () => readdirSync(directory).map((name) => name.replace(/(?<=unfinished-).*/, ""));
+
+  it.each(["pglite-unfinished-", "pglite", "master-key", "admin-token"])(
     "starts again after it got as far as %s",
     { timeout: 120_000 },
     async (file) => {
@@ -24,11 +26,12 @@ describe("a server killed during its first start on an embedded database", () =>
         GATEHOUSE_DATA_DIR: directory,
       };
       const first = spawnGatehouse(["serve"], environment);
-      await until(`${file} to be there`, () => existsSync(join(directory, file)));
+      await until(`${file} to be there`, () => names().includes(file));
       await first.kill();
       const second = await serveGatehouse(environment);
       const { adminTokenFile } = second.logs.find(({ msg }) => msg === "listening")!;
       expect(adminTokenFile).toBe(join(directory, "admin-token"));
+      expect(names().sort()).toEqual(["admin-token", "lock", "master-key", "pglite"]);
       await second.kill();
     },
   );

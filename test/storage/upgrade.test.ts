@@ -6,7 +6,7 @@ import { projections } from "../../src/projections/projections.ts";
 import { verifyProjections } from "../../src/projections/replay.ts";
 import { overdueEnding, userEndingOf } from "../../src/session/ending/overdue.ts";
 import { standing } from "../../src/session/session.ts";
-import { type OpenDatabase, openPglite, openPostgres } from "../../src/storage/database.ts";
+import { type OpenDatabase, openPgliteHere, openPostgres } from "../../src/storage/database.ts";
 import { migrate } from "../../src/storage/migrate.ts";
 import * as events from "../../src/storage/migrations/0001-events.ts";
 import * as sessions from "../../src/storage/migrations/0002-sessions.ts";
@@ -31,7 +31,7 @@ describe.each(engines)("a database from before endings had a reason, on %s", (en
   let removed = async () => {};
 
   beforeAll(async () => {
-    if (engine === "pglite") opened = await openPglite();
+    if (engine === "pglite") opened = await openPgliteHere();
     else {
       const name = `test_${randomUUID().replaceAll("-", "")}`;
       const server = new URL(inject("postgresTemplate"));

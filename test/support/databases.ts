@@ -5,7 +5,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { inject } from "vitest";
 import type { Config } from "../../src/config.ts";
-import { type OpenDatabase, openPglite, openPostgres } from "../../src/storage/database.ts";
+import { type OpenDatabase, openPgliteHere, openPostgres } from "../../src/storage/database.ts";
 import { scratchRoot } from "./scratch.ts";
 
 export type Engine = "pglite" | "postgres";
@@ -37,7 +37,7 @@ export async function createTestDatabase(engine: Engine, template: Template = "b
     cpSync(original, directory, { recursive: true });
     return {
       config: { dataDir: directory },
-      open: () => openPglite(join(directory, "pglite")),
+      open: () => openPgliteHere(join(directory, "pglite")),
       remove: removeDirectory,
     };
   }

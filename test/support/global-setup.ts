@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startServer } from "../../src/server.ts";
-import { openPglite, openPostgres } from "../../src/storage/database.ts";
+import { openPgliteHere, openPostgres } from "../../src/storage/database.ts";
 import { type Engine, onMaintenanceDatabase } from "./databases.ts";
 import { type Cast, createCast } from "./fixtures.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
@@ -58,12 +58,12 @@ async function onPglite(directory: string): Promise<Made> {
     join(directory, "inhabited"),
   ];
   await (await startServer(testConfig({ dataDir }))).close();
-  // Of 128 MB every start touches each page, which is half of what it costs.
-  await appendFile(join(dataDir, "pglite", "postgresql.conf"), "shared_buffers = 8MB\n");
+  // Every start touches each page of the buffers; and what tests write is dropped soon.
+  await appendFile(join(dataDir, "pglite", "postgresql.conf"), "shared_buffers = 8MB\nfsync = off\n");
   // A lock file is the process's own, not the data's.
   const copy = { recursive: true, filter: (path: string) => !path.endsWith("/lock") };
   cpSync(dataDir, bare, copy);
-  const opened = await openPglite(join(dataDir, "pglite"));
+  const opened = await openPgliteHere(join(dataDir, "pglite"));
   const cast = await createCast(opened).finally(() => opened.close());
   cpSync(dataDir, inhabited, copy);
   return { bare, inhabited: { template: inhabited, cast } };
