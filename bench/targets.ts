@@ -19,8 +19,11 @@ export type TargetRow = Pick<Target, "figure" | "atLeast" | "atMost"> & {
   isMet: boolean | undefined;
 };
 
-const atCallers = (results: Measurements, callers: number) =>
-  results.append?.find((result) => result.callers === callers);
+/** So many sessions are far more than PostgreSQL's own memory holds here. */
+const COLD_SESSIONS = 10_000_000;
+
+const appendAt64 = ({ append }: Measurements, isCold: boolean) =>
+  append?.find(({ callers, sessions }) => callers === 64 && sessions >= COLD_SESSIONS === isCold);
 
 const targets: readonly Target[] = [
   {
@@ -32,12 +35,17 @@ const targets: readonly Target[] = [
   {
     figure: "append path at 64 callers ÷ pgbench's best single statement at 64 clients",
     atLeast: 2,
-    measured: (results) => atCallers(results, 64)?.toPgbench,
+    measured: (results) => appendAt64(results, false)?.toPgbench,
+  },
+  {
+    figure: "the same over 10 million sessions, not in PostgreSQL's own memory",
+    atLeast: 1.2,
+    measured: (results) => appendAt64(results, true)?.toPgbench,
   },
   {
     figure: "append p99 at 64 callers ÷ pgbench's mean latency at 64 clients",
     atMost: 1,
-    measured: (results) => atCallers(results, 64)?.p99ToPgbenchMean,
+    measured: (results) => appendAt64(results, false)?.p99ToPgbenchMean,
   },
   {
     figure: "batched load of sessions (GetSession's) ÷ pgbench's point select at 64 clients",

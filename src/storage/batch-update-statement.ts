@@ -8,14 +8,12 @@ const texts = new Map<string, string>();
 
 /**
  * What a busy server sends most: stored rows of one kind that change, each in a unit of its own. As in
- * `singleAppendStatement` the update itself says whether an expectation holds, so no row is locked and looked at before.
- * Rows go in by id, and are locked in that order. Answers like `appendStatement`, and means the same.
+ * `singleAppendStatement` the update itself says whether an expectation holds. The rows are locked before all the same,
+ * in id order: an update takes them in the order of its plan, which for a small table may be any, and two batches
+ * would wait for each other. Answers like `appendStatement`, and means the same.
  * @param changes one of each unit, with events, of stored rows and of a kind without side writes in them
  */
 export function batchUpdateStatement(changes: readonly Change[], { table }: Projection): Statement {
-  const sorted = changes
-    .map((change, unit) => ({ change, unit }))
-    .sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
   const set = changedColumns(table, changes);
   const { type } = changes[0]!;
   const key = `${type} ${set.key}`;
@@ -24,20 +22,19 @@ export function batchUpdateStatement(changes: readonly Change[], { table }: Proj
     sql = textFor(type, table, set);
     texts.set(key, sql);
   }
-  const events = sorted.flatMap(({ change, unit }) =>
-    change.events.map((event) => ({ event, unit, id: change.id })),
-  );
+  const events = changes.flatMap(({ id, events: some }, unit) => some.map((event) => ({ event, unit, id })));
   const { frozen } = table;
+  const rowOf = ({ state }: Change) => state as unknown as Row;
   return {
     sql,
     parameters: [
-      sorted.map(({ unit }) => unit),
-      sorted.map(({ change }) => change.id),
-      sorted.map(({ change }) => change.expectedSequence),
-      ...(frozen ? [sorted.map(({ change }) => !frozen.exempt(change.state as unknown as Row))] : []),
+      changes.map((_, unit) => unit),
+      changes.map(({ id }) => id),
+      changes.map(({ expectedSequence }) => expectedSequence),
+      ...(frozen ? [changes.map((change) => !frozen.exempt(rowOf(change)))] : []),
       ...sentColumns(set).map(([name, kind]) => {
         const field = fieldName(name);
-        return sorted.map(({ change }) => encode((change.state as unknown as Row)[field], kind));
+        return changes.map((change) => encode(rowOf(change)[field], kind));
       }),
       events.map(({ unit }) => unit),
       events.map(({ id }) => id),
@@ -64,9 +61,10 @@ function textFor(type: string, table: Projection["table"], set: SetColumns): str
   const names = ["unit", "key", "expected", ...(frozen ? ["held"] : []), ...given.map(([name]) => name)];
   const events = ["int", "text", "bigint", "text", "jsonb", "text"].map(array);
   const isFree = frozen ? ` AND (NOT n.held OR (${frozen.when}) IS NOT TRUE)` : "";
-  return `WITH changed AS (UPDATE ${table.name} r SET ${assignments(set)}
+  return `WITH locked AS MATERIALIZED (SELECT FROM ${table.name} r WHERE r.id = ANY(${rows[1]}) ORDER BY r.id FOR NO KEY UPDATE),
+changed AS (UPDATE ${table.name} r SET ${assignments(set)}
 FROM unnest(${rows.join(", ")}) AS n(${names.join(", ")})
-WHERE r.id = n.key AND r.sequence = n.expected${isFree} RETURNING n.unit),
+WHERE (SELECT count(*) FROM locked) > 0 AND r.id = n.key AND r.sequence = n.expected${isFree} RETURNING n.unit),
 appended AS (INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
 SELECT '${type}', e.id, e.sequence, e.event_type, e.payload, e.actor_id, ${NOW}
 FROM unnest(${events.join(", ")}) WITH ORDINALITY AS e(unit, id, sequence, event_type, payload, actor_id, place)
