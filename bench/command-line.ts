@@ -4,6 +4,7 @@ import { full, long, type Plan, short } from "./plan.ts";
 export const benchmarks = [
   "endpoints",
   "append",
+  "contention",
   "peers",
   "flows",
   "passwords",
@@ -29,7 +30,10 @@ Benchmarks, all by default (about an hour and a half; docs/bench.md says how to 
   endpoints   DeleteSession and GetSession, end to end, on each protocol: Connect JSON, Connect
               binary, gRPC, gRPC-Web, REST; beside an empty handler behind the same listener
   append      the event store at 1, 8 and 64 callers; beside the same statement by pgbench and by
-              a plain pg loop (without pgbench on this machine, by the loop alone)
+              a plain pg loop (without pgbench on this machine, by the loop alone); and reading
+              sessions, beside a point select by pgbench; over a million sessions
+  contention  256 callers that change 200 sessions on two nodes: no error, and in the log what was
+              acknowledged
   peers       GetSession and DeleteSession, beside what better-auth and express-session have for
               them, on the same PostgreSQL; npm installs these two into bench/ the first time
   flows       sign-ins for each second of processor time: CreateSession with a user check, and
@@ -52,7 +56,7 @@ One by its name runs longer and swings less.
 Options:
   --short     four minutes: shows that everything runs, the figures are coarse
   --sessions <count>
-              sessions of list and endings instead of a million, or 10,000 with --short; and
+              sessions of append, list and endings instead of a million, or 10,000 with --short; and
               the most of growth
   --help      this text
 
@@ -94,6 +98,7 @@ function sized(plan: Plan, text: string | undefined): Plan {
   }
   return {
     ...plan,
+    append: { ...plan.append, sessions },
     list: { ...plan.list, sessions },
     endings: { ...plan.endings, sessions },
     growth: { ...plan.growth, sessions: [...new Set([LEAST_SESSIONS, sessions])] },

@@ -27,7 +27,8 @@ const START_TIMEOUT_MS = 30_000;
 
 /**
  * Starts Gatehouse as anybody does, `gatehouse serve`, every option at its default but those it cannot do without:
- * database, keys and a port. Its log, one line a call, goes to a file.
+ * database, keys and a port. It is one process, whatever the machine, so that its processor time is that of the server.
+ * Its log, one line a call, goes to a file.
  * @param directory where that file goes
  * @param port by default a free one
  * @param options as environment variables, where the defaults are not what is to be measured
@@ -101,6 +102,7 @@ const mainPath = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 function environment(databaseUrl: string, { masterKey, bearer }: Keys, directory: string): NodeJS.ProcessEnv {
   return {
     ...process.env,
+    GATEHOUSE_WORKERS: "1",
     GATEHOUSE_DATABASE_URL: databaseUrl,
     GATEHOUSE_DATA_DIR: join(directory, "data"),
     GATEHOUSE_MASTER_KEY: masterKey,

@@ -20,7 +20,7 @@ import { GOLD } from "./session-seed.ts";
 /** A kind of page, and some of that kind. */
 export type ListedPage = {
   what: string;
-  /** An exact total comes with it, and counting grows with the number of matches. */
+  /** An exact total comes with it: kept if it is of everything, else counted. */
   isCounted: boolean;
   /** Each beside its floor: the same sessions by their ids. */
   pairs: Pair[];

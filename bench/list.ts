@@ -22,7 +22,7 @@ export type ListResult = {
 
 export type PageResult = {
   what: string;
-  /** Whether an exact total is part of it, whose cost grows with the number of matches. */
+  /** Whether an exact total is part of it. */
   isCounted: boolean;
   /** Sessions on the page. */
   rows: number;

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { measureAppend } from "./append.ts";
 import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
+import { measureContention } from "./contention.ts";
 import { measureEndings } from "./endings.ts";
 import { measureEndpoints } from "./endpoints.ts";
 import { measureFlows } from "./flows.ts";
@@ -65,7 +66,9 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
   const results: Measurements = {};
   if (chosen.includes("endpoints"))
     results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
-  if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
+  if (chosen.includes("append")) Object.assign(results, await measureAppend(stage, plan.append, onProgress));
+  if (chosen.includes("contention"))
+    results.contention = await measureContention(stage, plan.contention, onProgress);
   if (chosen.includes("peers")) results.peers = await measurePeers(stage, plan.peers, onProgress);
   if (chosen.includes("flows")) results.flows = await measureFlows(stage, plan.flows, onProgress);
   if (chosen.includes("passwords"))

@@ -3,8 +3,8 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import type { AppendRound } from "./append-caller.ts";
-import { referenceStatement, SEEDED_SESSIONS } from "./append-database.ts";
+import type { StoreRound } from "./append-caller.ts";
+import type { UsedSessions } from "./append-database.ts";
 import { percentile, type Round } from "./statistics.ts";
 
 const execute = promisify(execFile);
@@ -25,20 +25,24 @@ export function findPgbench(): string | undefined {
 // Debian has a wrapper by this name that only says what to install.
 const runs = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
 
-const script = `\\set n random(1, ${SEEDED_SESSIONS})\n${referenceStatement(":n")};\n`;
+export type PgbenchRound = StoreRound & {
+  databaseUrl: string;
+  /** On `:n`, the number of one of the used sessions. */
+  statement: string;
+  used: UsedSessions;
+};
 
 /**
- * One round of the reference statement, prepared, by PostgreSQL's own load generator.
+ * One round of a statement, prepared, by PostgreSQL's own load generator.
  * @param directory for its script and its log, which is removed afterwards
  */
 export async function runPgbench(
   program: string,
-  databaseUrl: string,
-  { callers, seconds }: AppendRound,
+  { databaseUrl, statement, used, callers, seconds }: PgbenchRound,
   directory: string,
 ): Promise<Round> {
-  const file = join(directory, "append.sql");
-  await writeFile(file, script);
+  const file = join(directory, "statement.sql");
+  await writeFile(file, `\\set n random(1, ${used.count})\n${statement};\n`);
   const url = new URL(databaseUrl);
   const { stdout } = await execute(
     program,

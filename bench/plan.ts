@@ -3,6 +3,11 @@ export type Rounds = { rounds: number; warmupSeconds: number; seconds: number };
 
 export type ListSize = Rounds & { sessions: number };
 
+/** Sessions in the table, all of which the rounds are spread over. */
+export type AppendSize = Rounds & { sessions: number };
+
+export type ContentionSize = { seconds: number };
+
 export type EndingsSize = {
   /** To be ended, about; a tenth more is not. */
   sessions: number;
@@ -41,7 +46,8 @@ export type GrowthSize = Rounds & {
 
 export type Plan = {
   endpoints: Rounds;
-  append: Rounds;
+  append: AppendSize;
+  contention: ContentionSize;
   peers: Rounds;
   flows: Rounds;
   passwords: Rounds;
@@ -69,7 +75,8 @@ const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, 
 /** All benchmarks, in about an hour. */
 export const full: Plan = {
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
-  append: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
+  append: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.5, seconds: 2 },
+  contention: { seconds: 10 },
   peers: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   flows: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
   passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
@@ -90,7 +97,8 @@ export const full: Plan = {
 /** One of them, more thoroughly. */
 export const long: Plan = {
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
-  append: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
+  append: { sessions: 1_000_000, rounds: 9, warmupSeconds: 0.5, seconds: 3 },
+  contention: { seconds: 30 },
   peers: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
   flows: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
   passwords: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
@@ -111,7 +119,8 @@ export const long: Plan = {
 /** Shows that everything still runs; its figures are coarse. */
 export const short: Plan = {
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
-  append: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  append: { sessions: 10_000, rounds: 1, warmupSeconds: 0.2, seconds: 1 },
+  contention: { seconds: 2 },
   peers: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   flows: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   passwords: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },

@@ -1,4 +1,5 @@
-import type { AppendResult } from "./append.ts";
+import { appendTable, sessionReadsTable } from "./append-table.ts";
+import { contentionTable } from "./contention.ts";
 import type { EndingsResult } from "./endings.ts";
 import { CHECKING_CALLERS } from "./endings-checks.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
@@ -18,7 +19,8 @@ import { workersTable } from "./workers.ts";
 
 /** Everything as Markdown, fit for the README: the targets first, then what lies behind them. */
 export function toMarkdown({ startedAt, machine, targets, ...results }: Results): string {
-  const { endpoints, append, peers, flows, passwords, openLoop, workers, memory } = results;
+  const { endpoints, append, sessionReads, contention, peers, flows, passwords, openLoop, workers, memory } =
+    results;
   const { list, endings, retention, growth } = results;
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
@@ -27,6 +29,8 @@ export function toMarkdown({ startedAt, machine, targets, ...results }: Results)
     ...targetsTable(targets),
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
+    ...(sessionReads ? ["", ...sessionReadsTable(sessionReads)] : []),
+    ...(contention ? ["", ...contentionTable(contention)] : []),
     ...(peers ? ["", ...peersTable(peers)] : []),
     ...(flows ? ["", ...flowsTable(flows)] : []),
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
@@ -79,29 +83,6 @@ function cpuRatio({ cpuMicroseconds: measured }: Round, { cpuMicroseconds: limit
   return measured === undefined || limit === undefined ? "–" : (measured / limit).toFixed(1);
 }
 
-function appendTable(results: AppendResult[]): string[] {
-  const hasPgbench = results.some(({ pgbench }) => pgbench !== undefined);
-  return [
-    "**Append path**, one event a unit, against the same update and insert as one prepared statement. Ratio of appends per second: median (least–most).",
-    "",
-    "| callers | to pgbench | to a `pg` loop | appends/s | p50 ms | p99 ms | pgbench: tx/s | p50 ms | p99 ms | `pg` loop: tx/s | p50 ms | p99 ms |",
-    "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ...results.map(({ callers, append, pgbench, pgLoop, toPgbench, toPgLoop }) =>
-      row([
-        String(callers),
-        toPgbench ? spread(toPgbench) : "–",
-        spread(toPgLoop),
-        ...timings(append),
-        ...(pgbench ? timings(pgbench) : ["–", "–", "–"]),
-        ...timings(pgLoop),
-      ]),
-    ),
-    ...(hasPgbench
-      ? []
-      : ["", "pgbench is not installed here (it comes with PostgreSQL): the `pg` loop stands in for it."]),
-  ];
-}
-
 function passwordsTable({ quiet, busy, p50, p99, signInsPerSecond }: PasswordsResult): string[] {
   return [
     `**Reads beside password checks**: GetSession from ${READERS} callers (Connect JSON), while ${PEOPLE} people sign in with their passwords, against the same while nobody does. Latency: median of the ratios (least–most).`,
@@ -147,7 +128,7 @@ function listTable({ sessions, pointMs, oneMs, pages }: ListResult): string[] {
   return [
     `**Lists**, over ${whole(sessions)} sessions, one caller. Floor: the same sessions by their ids through SearchSessions. Ratio of the latencies: median (least–most). GetSession takes ${milliseconds(pointMs)} ms, SearchSessions of that one id ${milliseconds(oneMs)} ms.`,
     ...table("page", false),
-    ...table("page with an exact total, whose cost grows with it", true),
+    ...table("page with an exact total", true),
   ];
 }
 
@@ -220,9 +201,3 @@ function retentionTable(result: RetentionResult): string[] {
     "CPU: processor time of the server and of all of PostgreSQL for one CreateSession.",
   ];
 }
-
-const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
-  whole(perSecond),
-  milliseconds(p50Ms),
-  milliseconds(p99Ms),
-];

@@ -1,4 +1,5 @@
-import type { AppendResult } from "./append.ts";
+import type { AppendResult, SessionReadsResult } from "./append.ts";
+import type { ContentionResult } from "./contention.ts";
 import type { EndingsResult } from "./endings.ts";
 import type { EndpointResult } from "./endpoints.ts";
 import type { FlowsResult } from "./flows.ts";
@@ -17,6 +18,8 @@ import type { WorkersResult } from "./workers.ts";
 export type Measurements = {
   endpoints?: EndpointResult[];
   append?: AppendResult[];
+  sessionReads?: SessionReadsResult;
+  contention?: ContentionResult;
   peers?: PeersResult;
   flows?: FlowsResult;
   passwords?: PasswordsResult;

@@ -35,6 +35,16 @@ const targets: readonly Target[] = [
     measured: (results) => atCallers(results, 64)?.toPgbench,
   },
   {
+    figure: "append p99 at 64 callers ÷ pgbench's mean latency at 64 clients",
+    atMost: 1,
+    measured: (results) => atCallers(results, 64)?.p99ToPgbenchMean,
+  },
+  {
+    figure: "batched load of sessions (GetSession's) ÷ pgbench's point select at 64 clients",
+    atLeast: 1,
+    measured: ({ sessionReads }) => sessionReads?.toPgbench,
+  },
+  {
     figure: "GetSession end to end ÷ better-auth get-session",
     atLeast: 8,
     measured: ({ peers }) => peers?.getSession.ratio,
@@ -88,6 +98,11 @@ const targets: readonly Target[] = [
     figure: "two workers ÷ one, DeleteSession",
     atLeast: 1.4,
     measured: ({ workers }) => workers?.ratio,
+  },
+  {
+    figure: "errors of 256 callers that change 200 sessions on two nodes",
+    atMost: 0,
+    measured: ({ contention }) => contention?.errors,
   },
   {
     figure: "resident memory after the most requests ÷ after the fewest",

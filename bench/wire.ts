@@ -153,28 +153,32 @@ function webTrailers(body: Buffer, messageBytes: number): string {
   return body.length > at && body[at]! === TRAILERS ? body.subarray(at + HEAD_BYTES).toString() : "";
 }
 
+/** The answer of a method that has nothing to do. */
+export function emptyMessage(rpc: Rpc) {
+  const timestamp = { seconds: 1_750_000_000n, nanos: 123_000_000 };
+  return rpc === "DeleteSession"
+    ? create(DeleteSessionResponseSchema, {
+        details: {
+          sequence: 4n,
+          changeDate: timestamp,
+          resourceOwner: "0197a000-0000-7000-8000-000000000000",
+        },
+      })
+    : create(GetSessionResponseSchema, {
+        session: {
+          id: "0197a000-0000-7000-8000-000000000000",
+          creationDate: timestamp,
+          changeDate: timestamp,
+          sequence: 3n,
+          metadata: { device: Buffer.from("laptop") },
+        },
+      });
+}
+
 /** What a server that has nothing to do answers: a session or its details, in the protocol's own framing. */
 export function emptyAnswer(protocol: Protocol, rpc: Rpc): Answer {
-  const timestamp = { seconds: 1_750_000_000n, nanos: 123_000_000 };
   const { response } = schemas[rpc];
-  const message =
-    rpc === "DeleteSession"
-      ? create(DeleteSessionResponseSchema, {
-          details: {
-            sequence: 4n,
-            changeDate: timestamp,
-            resourceOwner: "0197a000-0000-7000-8000-000000000000",
-          },
-        })
-      : create(GetSessionResponseSchema, {
-          session: {
-            id: "0197a000-0000-7000-8000-000000000000",
-            creationDate: timestamp,
-            changeDate: timestamp,
-            sequence: 3n,
-            metadata: { device: Buffer.from("laptop") },
-          },
-        });
+  const message = emptyMessage(rpc);
   const body = encode(protocol, response, message as MessageShape<typeof response>);
   const headers: Record<string, string> = { "content-type": contentTypes[protocol] };
   if (protocol === "gRPC") return { status: 200, headers, trailers: { "grpc-status": "0" }, body };

@@ -7,7 +7,7 @@ import { removedWithOrganization as providerRemovedWithOrganization } from "./id
 import { IntentTokens } from "./idp/intent-token.ts";
 import { ProviderClient } from "./idp/protocol/provider-client.ts";
 import { composeDelivery, type DeliveryOptions } from "./message-delivery.ts";
-import { Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
 import type { OrganizationDependencies } from "./organization/dependencies.ts";
 import { projections } from "./projections/projections.ts";
 import { uniqueConstraints } from "./projections/unique-constraints.ts";
@@ -41,12 +41,13 @@ export function compose(
   config: Config,
   { db, engine }: OpenDatabase,
   masterKey: Uint8Array,
-  { clock, delay, address, logger, delivery }: Outfit,
+  { clock, delay, address, logger, metrics, delivery }: Outfit,
 ) {
   // PGlite has one connection: a second lane would only wait for the first.
   const lanes = engine === "pglite" ? 1 : 2;
   const events: EventRepository = new EventRepository(db, projections, {
-    lanes,
+    // One more than reads have: a batch waits for the disk at its end.
+    lanes: engine === "pglite" ? 1 : 3,
     uniqueSlugs: uniqueConstraints,
     // What happens to a message later is the worker's own doing.
     onAppended: {
@@ -59,7 +60,6 @@ export function compose(
   const callers = new CallerRepository(db, { lanes });
   const organizations = new OrganizationRepository(db);
   const encryptionKey = deriveKey(masterKey, "stored secrets");
-  const metrics = new Metrics();
   const upkeep: Upkeep = composeUpkeep({
     events,
     organizations,
@@ -90,7 +90,7 @@ export function compose(
     organizations,
     identityProviders: new IdentityProviderRepository(db),
     intentTokens: new IntentTokens(deriveKey(masterKey, "intent token")),
-    passwords: createPasswordHasher({ rehash: config.passwordRehash }),
+    passwords: createPasswordHasher({ processes: config.workers, rehash: config.passwordRehash }),
     notifications,
     encryptionKey,
     recoveryCodeKey: deriveKey(masterKey, "recovery code"),
@@ -134,7 +134,7 @@ export function compose(
       instanceId,
     },
   });
-  return { events, callers, organizations, services, worker, upkeep: upkeep.worker, metrics };
+  return { events, callers, organizations, services, worker, upkeep: upkeep.worker };
 }
 
 /** What the server brings along that is not in its configuration. */
@@ -143,6 +143,7 @@ export type Outfit = {
   delay: Delay;
   address: Address;
   logger: Logger;
+  metrics: Metrics;
   delivery: DeliveryOptions | undefined;
 };
 

@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { isIPv4, isIPv6 } from "node:net";
+import { availableParallelism } from "node:os";
 import { readSender, readSmtpUrl } from "./notify/smtp-url.ts";
 import { isWebhookEndpoint } from "./notify/webhook.ts";
 
@@ -83,9 +84,17 @@ const options = {
   }),
   databasePoolSize: option({
     allowed: "a whole number from 1 to 1000",
-    fallback: "10",
-    meaning: "PostgreSQL connections this server keeps at most. The embedded database has one.",
+    fallback: "20",
+    meaning:
+      "PostgreSQL connections this server keeps at most, shared out among its workers; each may have one. The embedded database has one.",
     parse: wholeNumber(1, 1000),
+  }),
+  workers: optional({
+    allowed: "a whole number from 1 to 64",
+    fallbackMeaning: "one per core, up to four; one with the embedded database",
+    meaning:
+      "Processes that serve, behind one port. Where there is more than one, one process more watches over them. The embedded database has one.",
+    parse: wholeNumber(1, 64),
   }),
   dataDir: option({
     allowed: "a path",
@@ -145,6 +154,13 @@ const options = {
     fallback: "1048576",
     meaning: "The largest request body that is read, before and after decompression.",
     parse: wholeNumber(1024, 67_108_864),
+  }),
+  edge: option({
+    allowed: "fast or stock",
+    fallback: "fast",
+    meaning:
+      "The way of ordinary calls to their implementation. fast: a short one of our own. stock: the one of the Connect library, which every other call takes anyway. Answers are the same, byte for byte; stock is there to rule the short way out when something is looked for.",
+    parse: oneOf("fast", "stock"),
   }),
   shutdownGraceSeconds: option({
     allowed: "seconds, a whole number from 0 to 3600",
@@ -290,7 +306,22 @@ export function loadConfig(env: Environment, flags: Flags = {}, { serving = true
       `make one with "openssl rand -hex 32" and keep it as safe as the database`,
     );
   }
+  if (serving && config.databaseUrl === undefined && (config.workers ?? 1) > 1) {
+    throw new ConfigError(
+      `${findSetting("workers", env, flags)!.source}: ${config.workers} workers need a PostgreSQL database; the embedded one has one process`,
+      `set ${variableOf("databaseUrl")}, or leave the number of workers out`,
+    );
+  }
   return config;
+}
+
+/** More workers than this only by configuration: the database then is what holds them up. */
+const MOST_WORKERS_BY_ITSELF = 4;
+
+/** How many processes are to serve. */
+export function workersOf({ workers, databaseUrl }: Config): number {
+  if (workers !== undefined) return workers;
+  return databaseUrl === undefined ? 1 : Math.min(availableParallelism(), MOST_WORKERS_BY_ITSELF);
 }
 
 /** One option as it is in force: the value fit for showing (a secret is not), and where it came from. */

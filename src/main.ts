@@ -3,7 +3,7 @@ import packageJson from "../package.json" with { type: "json" };
 import type { Command } from "./cli/command.ts";
 import { parseCommandLine, UsageError } from "./cli/command.ts";
 import { config } from "./cli/config.ts";
-import { explainFailure } from "./cli/failure.ts";
+import { reportFailure } from "./cli/failure.ts";
 import { commandHelp, overview } from "./cli/help.ts";
 import { maintenance } from "./cli/maintenance.ts";
 import { migrate } from "./cli/migrate.ts";
@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
     warnOfUnknownVariables();
     return await command.run(call);
   } catch (error) {
-    return report(error);
+    return reportFailure(error);
   }
 }
 
@@ -70,14 +70,6 @@ function warnOfUnknownVariables(): void {
   for (const { variable, nearest } of unknownVariables(process.env)) {
     console.error(`gatehouse: ${variable} is not an option${nearest ? `; did you mean ${nearest}?` : ""}`);
   }
-}
-
-function report(error: unknown): number {
-  const { message, hint, exitCode, unexpected } = explainFailure(error);
-  console.error(`gatehouse: ${message}`);
-  if (hint !== undefined) console.error(`  ${hint}`);
-  if (unexpected) console.error("  This is a fault in Gatehouse. Where it happened:\n", error);
-  return exitCode;
 }
 
 process.exitCode = await main(process.argv.slice(2));

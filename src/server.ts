@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import type { Logger } from "pino";
 import { callerOfAccessToken, isAccessToken } from "./auth/access-token.ts";
 import type { Caller } from "./auth/caller.ts";
 import {
@@ -9,12 +8,14 @@ import {
   newPersonalAccessToken,
   personalAccessTokenDigest,
 } from "./auth/personal-access-token.ts";
-import { type Address, compose, domainOf, type House } from "./compose.ts";
+import { type Address, compose, domainOf, type House, type Outfit } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { deriveKey } from "./crypto/encryption.ts";
 import { ensureInstance } from "./first-start.ts";
 import { finishIntent } from "./idp/finish-intent.ts";
+import { createLogger } from "./log.ts";
 import type { DeliveryOptions } from "./message-delivery.ts";
+import { Metrics } from "./metrics.ts";
 import { callerOfSession } from "./session/session-credential.ts";
 import { isSessionToken } from "./session/session-token.ts";
 import type { CallerRepository } from "./storage/caller-repository.ts";
@@ -22,16 +23,11 @@ import type { DataDirectory } from "./storage/data-directory.ts";
 import { masterKeyOf, migrateAtLeisure, type OpenedStore, openDatabase, type Progress } from "./store.ts";
 import { type ConnectHandler, createConnectHandler } from "./transport/connect-handler.ts";
 import { createCors } from "./transport/cors.ts";
-import { toConnectError } from "./transport/error-mapping.ts";
 import { Serving } from "./transport/health-service.ts";
 import { createHttpHandler } from "./transport/http-handler.ts";
 import { IDP_CALLBACK_PATH, idpCallback } from "./transport/idp-callback.ts";
-import { accessLog } from "./transport/interceptors/access-log.ts";
-import { authenticate } from "./transport/interceptors/authenticate.ts";
-import { authorize } from "./transport/interceptors/authorize.ts";
-import { mapErrors } from "./transport/interceptors/map-errors.ts";
-import { validate } from "./transport/interceptors/validate.ts";
-import { listen } from "./transport/listener.ts";
+import { interceptorChain } from "./transport/interceptors/chain.ts";
+import { listen, type SharedPort } from "./transport/listener.ts";
 import { registerServices, type ServiceDependencies } from "./transport/services.ts";
 import { createTokenEndpoint, TOKEN_PATH } from "./transport/token-endpoint.ts";
 import type { Delay } from "./user/tarpit.ts";
@@ -52,6 +48,10 @@ export type ServerOptions = {
   onProgress?: Progress;
   /** Where log lines go; standard output by default. */
   logger?: Logger;
+  /** Where it counts; by default in numbers of its own. */
+  metrics?: Metrics;
+  /** A port it shares with other processes, in the place of `config.listen`. */
+  sharedPort?: SharedPort;
   /** The application's clock. */
   clock?: () => Date;
   /** Holds answers to wrong guesses back. */
@@ -68,13 +68,13 @@ const ANSWER_TIMEOUT_MS = 10_000;
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const { onProgress, clock = () => new Date(), delay = wait } = options;
-  const logger = options.logger ?? createLogger(config);
+  const { logger = createLogger(config), metrics = new Metrics(), sharedPort } = options;
   const opened = await openDatabase(config, { onProgress, answerTimeoutMs: ANSWER_TIMEOUT_MS });
   try {
     await migrateAtLeisure(config, opened, onProgress);
     const masterKey = await masterKeyOf(config, opened.directory);
     const address: Address = { url: config.publicUrl };
-    const outfit = { clock, delay, address, logger, delivery: options.delivery };
+    const outfit = { clock, delay, address, logger, metrics, delivery: options.delivery };
     const house = compose(config, opened, masterKey, outfit);
     let made: string | undefined;
     const makeToken = () => {
@@ -90,7 +90,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     const kept = await validAdminToken(house.callers, opened.directory);
     // Another node made the instance meanwhile: the token made here opens nothing.
     if (made !== undefined && kept === undefined) await opened.directory.removeAdminToken();
-    const server = await serve(config, house.services(instance.id), house, opened, logger, address);
+    const server = await serve(config, house.services(instance.id), house, opened, outfit, sharedPort);
     if (kept === undefined) return server;
     const file = opened.directory.adminTokenPath;
     const isNew = created && config.adminToken === undefined;
@@ -113,10 +113,10 @@ async function validAdminToken(
 async function serve(
   config: Config,
   dependencies: ServiceDependencies,
-  { callers, worker, upkeep, metrics }: House,
+  { callers, worker, upkeep }: House,
   { db, description, close }: OpenedStore,
-  logger: Logger,
-  address: Address,
+  { logger, metrics, address }: Outfit,
+  sharedPort: SharedPort | undefined,
 ): Promise<RunningServer> {
   const serving = new Serving();
   const { accessTokens, clock } = dependencies.users;
@@ -127,20 +127,18 @@ async function serve(
   };
   const connect: ConnectHandler = createConnectHandler({
     routes: (router) => registerServices(router, dependencies, serving, () => connect.services),
-    interceptors: [
-      accessLog(logger),
-      mapErrors({ toConnectError, logger }),
-      authenticate({ callerOf, organizationExists: (id) => callers.organizationExists(id) }),
-      authorize(),
-      validate(),
-    ],
+    interceptors: interceptorChain(logger, {
+      callerOf,
+      organizationExists: (id) => callers.organizationExists(id),
+    }),
     maxBodyBytes: config.maxBodyBytes,
   });
   const ready = async () => {
     await db.selectNoFrom((eb) => eb.lit(1).as("one")).execute();
   };
-  const handler = createHttpHandler({
+  const handlers = createHttpHandler({
     connect,
+    edge: config.edge,
     cors: createCors({ origins: config.corsOrigins === "*" ? ["*"] : config.corsOrigins }),
     health: { serving: () => serving.serving, ready, metrics: () => metrics.text() },
     logger,
@@ -155,7 +153,14 @@ async function serve(
       ? { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) }
       : undefined;
   const { host, port } = config.listen;
-  const listener = await listen({ host, port, handler, logger, ...(tls ? { tls } : {}) });
+  const listener = await listen({
+    host,
+    port,
+    ...handlers,
+    logger,
+    ...(tls && { tls }),
+    ...(sharedPort && { sharedPort }),
+  });
   const shown = host === undefined ? "localhost" : host.includes(":") ? `[${host}]` : host;
   const url = `${tls ? "https" : "http"}://${shown}:${listener.port}`;
   address.url ??= url;
@@ -193,9 +198,4 @@ function watchDatabase(ready: () => Promise<void>, serving: Serving): () => void
     asking = false;
   }, 1_000);
   return () => clearInterval(timer);
-}
-
-function createLogger(config: Config): Logger {
-  const level = config.logLevel;
-  return config.logFormat === "pretty" ? pino({ level }, pretty({ sync: true })) : pino({ level });
 }

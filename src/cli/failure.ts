@@ -77,6 +77,15 @@ export function explainFailure(error: unknown): Failure {
   return explainCode(error) ?? { message: errorName(error), exitCode: 1, unexpected: true };
 }
 
+/** Tells the person on standard error. @returns the exit code */
+export function reportFailure(error: unknown): number {
+  const { message, hint, exitCode, unexpected } = explainFailure(error);
+  console.error(`gatehouse: ${message}`);
+  if (hint !== undefined) console.error(`  ${hint}`);
+  if (unexpected) console.error("  This is a fault in Gatehouse. Where it happened:\n", error);
+  return exitCode;
+}
+
 function explainCode(error: unknown): Failure | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, address, port, hostname, path } = error as NodeJS.ErrnoException & {

@@ -20,19 +20,24 @@ export type PasswordHasher = {
  * How many threads hash by default: one per core but one, so that reads beside a burst of sign-ins wait for no core.
  * With one per core their p99 tripled (docs/decisions/0020-passwords-on-threads-that-yield.md).
  */
-export const defaultParallel = (): number => Math.max(1, Math.min(availableParallelism() - 1, 4));
+export const defaultParallel = (processes = 1): number =>
+  Math.max(1, Math.min(Math.floor((availableParallelism() - 1) / processes), 4));
 
 /**
  * Hashes and verifies in arrival order, within bounds on cores, memory (about 19 MiB each) and waiting callers.
+ * @param processes how many processes share the machine with equal rights, this one included: the defaults of the next
+ *   two are for all of them together
  * @param parallel how many run at once
  * @param queueLimit how many more may wait; by default 100, about two seconds of one core
  * @param rehash false: no hash is of older make, so that imported ones stay what they are
  */
 export function createPasswordHasher({
-  parallel = defaultParallel(),
-  queueLimit = 100,
+  processes = 1,
+  parallel = defaultParallel(processes),
+  queueLimit = Math.ceil(100 / processes),
   rehash = true,
 }: {
+  processes?: number | undefined;
   parallel?: number;
   queueLimit?: number;
   rehash?: boolean;

@@ -1,9 +1,10 @@
-import { CompiledQuery, type Kysely, sql, type Transaction } from "kysely";
+import { CompiledQuery, type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import type { AggregateType } from "../storage/aggregate.ts";
 import type { Projections } from "../storage/projection.ts";
 import { fieldName, type Row, type RowTable } from "../storage/row-table.ts";
 import type { Database } from "../storage/tables.ts";
 import { emptyTable, ownerColumn, type ReplayedTable, replayLog } from "./replay-log.ts";
+import { countDifferences } from "./session-counts.ts";
 import { type Difference, StoredRows } from "./stored-rows.ts";
 
 export type { Difference };
@@ -15,14 +16,14 @@ const ROWS_PER_PAGE = 5_000;
 /**
  * Folds the whole log and compares the result with every row, in one snapshot. Log and rows are read side by side in the
  * order of their ids, so that memory does not grow with them.
- * @returns an empty list of differences if the rows are exactly what the log says
+ * @returns an empty list of differences if the rows are exactly what the log says, and the counts what the rows say
  */
 export function verifyProjections(
   db: Kysely<Database>,
   projections: Projections,
   { pageSize = ROWS_PER_PAGE }: { pageSize?: number } = {},
 ): Promise<Verification> {
-  return snapshot(db, async (trx) => {
+  return snapshot(db, undefined, async (trx) => {
     const shared = sharedTables(projections);
     const stored = new Map(
       allTables(projections).map(({ type, table }) => {
@@ -40,17 +41,23 @@ export function verifyProjections(
       for (const [owner, ofOwner] of byOwner(table, rows)) await stored.get(table)!.expect(owner, ofOwner);
     }
     for (const rows of stored.values()) await rows.end();
-    return { aggregates, differences: [...stored.values()].flatMap(({ differences }) => differences) };
+    const ofRows = [...stored.values()].flatMap(({ differences }) => differences);
+    return { aggregates, differences: [...ofRows, ...(await countDifferences(trx))] };
   });
 }
 
-/** Replaces every row by what the log says. Nobody may write meanwhile: the tables are locked until it is done. */
+/**
+ * Replaces every row by what the log says, and so what is counted of them, which follows the rows by itself. Nobody may
+ * write meanwhile: the tables are locked until it is done.
+ */
 export function rebuildProjections(
   db: Kysely<Database>,
   projections: Projections,
 ): Promise<{ rebuilt: number }> {
-  return snapshot(db, async (trx) => {
-    const tables = allTables(projections).map(({ table }) => ({ table, rows: [] as Row[] }));
+  const tables = allTables(projections).map(({ table }) => ({ table, rows: [] as Row[] }));
+  // Before the log, as everything that writes has it: who holds a row and waits for the log must not be waited for.
+  const before = sql`LOCK TABLE ${sql.join(tables.map(({ table }) => sql.table(table.name)))} IN ACCESS EXCLUSIVE MODE`;
+  return snapshot(db, before, async (trx) => {
     for (const { table } of tables) await trx.executeQuery(CompiledQuery.raw(`TRUNCATE ${table.name}`));
     let rebuilt = 0;
     const store = async (table: RowTable, rows: Iterable<Row>, least: number) => {
@@ -74,6 +81,7 @@ export function rebuildProjections(
 
 async function snapshot<T>(
   db: Kysely<Database>,
+  before: RawBuilder<unknown> | undefined,
   work: (trx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
   return db
@@ -81,6 +89,7 @@ async function snapshot<T>(
     .transaction()
     .setIsolationLevel("repeatable read")
     .execute(async (trx) => {
+      await before?.execute(trx);
       // Before the snapshot is taken: an append that is under way finishes, a later one waits.
       await sql`LOCK TABLE events IN SHARE MODE`.execute(trx);
       return work(trx);

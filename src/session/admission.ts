@@ -57,11 +57,7 @@ function withAdmitted({ sessionId, user, others, actorId }: Admission): Change[]
   );
   return others.map((other) =>
     other.type === admitted.type && other.id === admitted.id
-      ? {
-          ...admitted,
-          expectedSequence: other.expectedSequence,
-          events: [...other.events, ...admitted.events],
-        }
+      ? { ...other, events: [...other.events, ...admitted.events], state: admitted.state }
       : other,
   );
 }

@@ -1,6 +1,6 @@
 import type { Caller } from "../auth/caller.ts";
 import { DomainError } from "../errors.ts";
-import { sessionSettings } from "../organization/settings/session-settings.ts";
+import { sessionSettings, settingsInForce } from "../organization/settings/session-settings.ts";
 import { change } from "../storage/aggregate.ts";
 import { type Details, detailsOf } from "../storage/details.ts";
 import type { SessionRecord } from "../storage/session-repository.ts";
@@ -62,7 +62,9 @@ export async function changeSession(
     throw checked.failure;
   }
   const { user } = checked;
-  const settings = await sessionSettings(dependencies, user?.organizationId);
+  const settings = checked.settings
+    ? settingsInForce(checked.settings)
+    : await sessionSettings(dependencies, user?.organizationId);
   const isAdmission = session.userId === null && changes.checks.user !== undefined;
   const others = isAdmission
     ? await admit(

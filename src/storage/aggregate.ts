@@ -60,6 +60,8 @@ export type Change = {
   type: AggregateType;
   id: string;
   expectedSequence: number;
+  /** The whole stored row as it was loaded: what the state after the events shares with it is not written again. */
+  before?: AggregateState;
   events: Recorded[];
   /** The state after the events; becomes the aggregate's row in the appending statement. */
   state: AggregateState;
@@ -82,6 +84,7 @@ export function change<S extends AggregateState, E extends DomainEvent>(
     type: aggregate.type,
     id: state.id,
     expectedSequence: state.sequence,
+    before: state,
     events: recorded,
     state: recorded.reduce<S>(aggregate.evolve, state),
   };

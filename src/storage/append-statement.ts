@@ -1,4 +1,5 @@
 import type { AggregateType, Change } from "./aggregate.ts";
+import { assignments, changedColumns, type SetColumns, sentColumns } from "./changed-columns.ts";
 import type { Projections, SideWrite } from "./projection.ts";
 import { fieldName, type Row, type RowTable } from "./row-table.ts";
 import { arrayParameter, encode, NOW, parameterType, type Statement, value } from "./row-values.ts";
@@ -66,20 +67,26 @@ export function appendStatement(units: readonly AppendUnit[], projections: Proje
       }
     }
     const changed = ofType.filter(({ change }) => change.events.length > 0);
-    const rows = (first: boolean) =>
-      changed
-        .filter(({ change }) => (change.expectedSequence === 0) === first)
-        .map(({ unit, change }) => ({ unit, row: change.state as unknown as Row }));
-    if (rows(true).length > 0) {
-      writes.push(`inserted_${type} AS (${insertRows(table, source(table, rows(true), array))})`);
+    const isFirst = ({ change }: { change: Change }) => change.expectedSequence === 0;
+    const inserted = changed.filter(isFirst).map(stateRow);
+    if (inserted.length > 0) {
+      writes.push(`inserted_${type} AS (${insertRows(table, source(table.columns, inserted, array))})`);
     }
-    if (rows(false).length > 0) {
-      writes.push(`updated_${type} AS (${updateRows(table, source(table, rows(false), array))})`);
+    const updated = changed.filter((each) => !isFirst(each));
+    if (updated.length > 0) {
+      const set = changedColumns(
+        table,
+        updated.map(({ change }) => change),
+      );
+      const sent = [...table.columns.slice(0, table.keyColumns), ...sentColumns(set)];
+      writes.push(
+        `updated_${type} AS (${updateRows(table, set, source(sent, updated.map(stateRow), array))})`,
+      );
     }
   }
   for (const [name, { table, puts, drops }] of sideWrites(changes, projections)) {
     if (puts.size > 0) {
-      writes.push(`put_${name} AS (${putRows(table, source(table, [...puts.values()], array))})`);
+      writes.push(`put_${name} AS (${putRows(table, source(table.columns, [...puts.values()], array))})`);
     }
     for (const [columns, dropped] of drops) {
       writes.push(`drop_${name}_${columns.join("_")} AS (${dropRows(table, columns, dropped, array)})`);
@@ -101,18 +108,23 @@ export function appendStatement(units: readonly AppendUnit[], projections: Proje
 type ArrayParameter = (values: unknown[], type: string) => string;
 type UnitRow = { unit: number; row: Row };
 
+const stateRow = ({ unit, change }: { unit: number; change: Change }): UnitRow => ({
+  unit,
+  row: change.state as unknown as Row,
+});
+
 const accepted = "NOT EXISTS (SELECT 1 FROM refused f WHERE f.unit = n.unit)";
 
-/** `unnest(…) AS n(unit, id, …)` over the rows' columns. */
-function source(table: RowTable, rows: UnitRow[], array: ArrayParameter): string {
-  const columns = table.columns.map(([name, type]) => {
+/** `unnest(…) AS n(unit, id, …)` over these columns of the rows. */
+function source(given: RowTable["columns"], rows: UnitRow[], array: ArrayParameter): string {
+  const columns = given.map(([name, type]) => {
     const field = fieldName(name);
     return array(
       rows.map(({ row }) => encode(row[field], type)),
       parameterType(type),
     );
   });
-  const names = table.columns.map(([name]) => name);
+  const names = given.map(([name]) => name);
   return `unnest(${array(
     rows.map(({ unit }) => unit),
     "int",
@@ -124,9 +136,8 @@ function insertRows(table: RowTable, from: string): string {
   return `INSERT INTO ${table.name} (${names}) SELECT ${table.columns.map(value).join(", ")} FROM ${from} WHERE ${accepted}`;
 }
 
-function updateRows(table: RowTable, from: string): string {
-  const sets = table.columns.slice(table.keyColumns).map((column) => `${column[0]} = ${value(column)}`);
-  return `UPDATE ${table.name} r SET ${sets.join(", ")} FROM ${from} WHERE ${sameKey(table)} AND ${accepted}`;
+function updateRows(table: RowTable, set: SetColumns, from: string): string {
+  return `UPDATE ${table.name} r SET ${assignments(set)} FROM ${from} WHERE ${sameKey(table)} AND ${accepted}`;
 }
 
 function putRows(table: RowTable, from: string): string {

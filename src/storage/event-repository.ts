@@ -3,6 +3,7 @@ import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { DomainError, type ErrorSlug } from "../errors.ts";
 import type { AggregateType, Change, Recorded } from "./aggregate.ts";
 import { type AppendResult, type AppendUnit, appendStatement } from "./append-statement.ts";
+import { batchUpdateStatement } from "./batch-update-statement.ts";
 import { ConflictError, sqlState, UniqueViolation } from "./database-errors.ts";
 import { GroupCommit, type Outcome } from "./group-commit.ts";
 import { named } from "./named-statements.ts";
@@ -194,7 +195,21 @@ export class EventRepository {
       const projection = this.#projections[change.type];
       if (projection.sideTables.length === 0) return singleAppendStatement(change, projection);
     }
+    const changes = this.#plainUpdates(units);
+    if (changes) return batchUpdateStatement(changes, this.#projections[changes[0]!.type]);
     return appendStatement(units, this.#projections);
+  }
+
+  /** The changes, if each unit is one of a stored row, all of one kind that has no side rows. */
+  #plainUpdates(units: AppendUnit[]): Change[] | undefined {
+    const { type } = units[0]![0]!;
+    if (this.#projections[type].sideTables.length > 0) return undefined;
+    const isPlain = (unit: AppendUnit) =>
+      unit.length === 1 &&
+      unit[0]!.type === type &&
+      unit[0]!.expectedSequence > 0 &&
+      unit[0]!.events.length > 0;
+    return units.every(isPlain) ? units.map(([change]) => change!) : undefined;
   }
 
   #refusal(error: unknown): unknown {

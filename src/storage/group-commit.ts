@@ -9,10 +9,14 @@ type Queued<U, R> = {
 /** What became of one unit of a batch; one unit's fault never becomes its neighbour's. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
 
+/** Fewer units than this are not divided among lanes: a commit each would cost more than is gained. */
+const LEAST_SHARE = 8;
+
 /**
  * Group commit: units that arrive while every write lane is busy go together into the next write.
  *
- * No timer: an idle server writes at once. Two units that change the same aggregate never share a batch (a statement
+ * No timer: an idle server writes at once. Where several lanes are free, each takes its share: whoever waited for one
+ * batch comes back at once, and would go on sharing the next while the other lanes stay idle. Two units that change the same aggregate never share a batch (a statement
  * changes a row once), the later one waits for the next; nor does one that changes it with one that guards it, which
  * would not see the change. Any number may guard it together.
  */
@@ -60,17 +64,20 @@ export class GroupCommit<U, R> {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      while (this.#queue.length > 0 && this.#running < this.#lanes) void this.#run(this.#takeBatch());
+      while (this.#queue.length > 0 && this.#running < this.#lanes) {
+        const share = Math.ceil(this.#queue.length / (this.#lanes - this.#running));
+        void this.#run(this.#takeBatch(Math.min(Math.max(share, LEAST_SHARE), this.#maxBatch)));
+      }
     });
   }
 
-  #takeBatch(): Queued<U, R>[] {
+  #takeBatch(size: number): Queued<U, R>[] {
     const batch: Queued<U, R>[] = [];
     const later: Queued<U, R>[] = [];
     const [taken, guarded] = [new Set<string>(), new Set<string>()];
     for (const queued of this.#queue) {
       const fits =
-        batch.length < this.#maxBatch &&
+        batch.length < size &&
         !queued.keys.some((key) => taken.has(key) || guarded.has(key)) &&
         !queued.guards.some((key) => taken.has(key));
       (fits ? batch : later).push(queued);

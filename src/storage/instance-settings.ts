@@ -62,6 +62,9 @@ export type SessionSettings = {
   retention: { foldAfterDays: number; removeAfterDays: number };
 };
 
+/** The instance's session settings if they were changed, and an organization's own limit if it has one. */
+export type StoredSessionSettings = { session: SessionSettings | null; concurrency: Concurrency | null };
+
 /** What differs from the defaults of a fresh instance. Factors are numbers of `zitadel.policy.v1`. */
 export type InstanceSettings = {
   passwordComplexity?: PasswordComplexity;

@@ -8,6 +8,8 @@ import * as organizations from "./migrations/0004-organizations.ts";
 import * as factors from "./migrations/0005-factors.ts";
 import * as endings from "./migrations/0006-endings.ts";
 import * as retention from "./migrations/0007-retention.ts";
+import * as tableSettings from "./migrations/0008-table-settings.ts";
+import * as sessionCounts from "./migrations/0009-session-counts.ts";
 import type { Database } from "./tables.ts";
 
 /** In the order they run; released ones are never edited, new ones go to the end. */
@@ -19,6 +21,8 @@ const migrations: Record<string, Migration> = {
   "0005-factors": factors,
   "0006-endings": endings,
   "0007-retention": retention,
+  "0008-table-settings": tableSettings,
+  "0009-session-counts": sessionCounts,
 };
 
 /**

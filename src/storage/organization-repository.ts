@@ -1,7 +1,7 @@
 import { CompiledQuery, type Kysely, type SqlBool, sql, type Transaction } from "kysely";
 import { BatchLoader } from "./batch-loader.ts";
 import { allOf, inSql, type Sql, type TextMatch, textSql } from "./conditions.ts";
-import type { Concurrency, SessionSettings } from "./instance-settings.ts";
+import type { StoredSessionSettings } from "./instance-settings.ts";
 import { KEYS, named } from "./named-statements.ts";
 import { type OrganizationContents, withOrganizationHeld } from "./organization-removal.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
@@ -26,9 +26,6 @@ export type OrganizationSearch = PageRange & {
 
 /** Wrong answers in a row that lock a user, for passwords and for each of the other factors that count; 0 = never. */
 export type LockoutLimits = { maxPasswordAttempts: number; maxOtpAttempts: number };
-
-/** The instance's session settings if they were changed, and an organization's own limit if it has one. */
-export type StoredSessionSettings = { session: SessionSettings | null; concurrency: Concurrency | null };
 
 const bySessionSettings = named(`SELECT k.key, i.settings->'session' AS session, o.concurrency
 FROM unnest(${KEYS}) AS k(key) CROSS JOIN instances i LEFT JOIN organizations o ON o.id = k.key`);

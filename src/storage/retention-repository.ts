@@ -35,16 +35,18 @@ export class RetentionRepository {
   /**
    * Sessions that ended so many days ago, folded ones too, in the order of their ends, so many after one.
    * Both kinds come from one snapshot: one that leaves the view meanwhile is in neither or in one of them, never missed.
+   * It stops where an ending is still to be written down, so whoever reads on from the last one passes none by.
    */
   async endedSessions(days: number, after: { at: Date; id: string }, limit: number): Promise<EndedSession[]> {
+    const until = sql`least(${ago(days)}, ${firstUnwritten})`;
     const { rows } = await sql<EndedSession>`
       SELECT * FROM (
         (SELECT s.id, s.ended_at AS at, s.is_folded FROM sessions s
-          WHERE s.status = 'terminated' AND (s.ended_at, s.id) > (${after.at}, ${after.id}) AND s.ended_at < ${ago(days)}
+          WHERE s.status = 'terminated' AND (s.ended_at, s.id) > (${after.at}, ${after.id}) AND s.ended_at < ${until}
           ORDER BY s.ended_at, s.id LIMIT ${limit})
         UNION ALL
         (SELECT s.id, s.expires_at AS at, s.is_folded FROM sessions s
-          WHERE s.status = 'expired' AND (s.expires_at, s.id) > (${after.at}, ${after.id}) AND s.expires_at < ${ago(days)}
+          WHERE s.status = 'expired' AND (s.expires_at, s.id) > (${after.at}, ${after.id}) AND s.expires_at < ${until}
           ORDER BY s.expires_at, s.id LIMIT ${limit})
       ) AS ended ORDER BY at, id LIMIT ${limit}`.execute(this.#db);
     return rows;
@@ -131,6 +133,12 @@ export class RetentionRepository {
 }
 
 const ago = (days: number) => sql`now() - ${days}::int * interval '24 hours'`;
+
+/** The earliest end that has no event yet; null if there is none, which `least` passes over. */
+const firstUnwritten = sql`least(
+  (SELECT min(a.expires_at) FROM sessions a WHERE a.status = 'active' AND a.expires_at < now()),
+  (SELECT min(o.ended_at) FROM user_endings o WHERE NOT o.is_done),
+  (SELECT min(r.created_at) FROM endings r WHERE r.status = 'running'))`;
 
 const overFor = (days: number) => [
   {

@@ -1,7 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
 import { allOf, inSql, type Sql } from "./conditions.ts";
 import { type ListCondition, listSql, ofValueSql, rankOf, valuesSql } from "./session-filter-sql.ts";
-import { overdueParts, type Part, partsOf, type Selection, stands } from "./session-parts-sql.ts";
+import { isNarrow, type Part, partsOf, type Selection } from "./session-parts-sql.ts";
 import { type Moment, reasonSql } from "./session-standing-sql.ts";
 import { visibleSql, waysToSee } from "./session-visibility-sql.ts";
 
@@ -25,31 +25,8 @@ export function keysSql(selection: Selection, moment: Moment, range: KeyRange): 
   return mergedSql(partsOf(selection, moment), selection, moment, range);
 }
 
-/** The number of all sessions. @param upTo is enough; undefined: counts to the end */
-export function countSql(selection: Selection, moment: Moment, upTo?: number): RawBuilder<number> {
-  const { statuses, reasons } = selection;
-  const range = { key: sql`s.created_at`, ascending: false, offset: 0, limit: upTo };
-  const count = (parts: Part[]) =>
-    sql<number>`(SELECT count(*) FROM (${mergedSql(parts, selection, moment, range)}) k)`;
-  const isShown = statuses.size === 2 && !statuses.has("ended") && reasons === undefined;
-  if (upTo !== undefined || !isShown) return count(partsOf(selection, moment));
-  // What the rows themselves say can be counted in an index; the few that are over and do not say so come off.
-  return sql<number>`${storedSql(selection)} - ${count(overdueParts(moment))}`;
-}
-
-/** The number of sessions that are shown as far as their rows say: by each way to see them, those of the ways before left out. */
-function storedSql({ lists, conditions, visibility }: Selection): RawBuilder<number> {
-  const isNarrowed = lists.some(isNarrow);
-  const ways = (isNarrowed ? undefined : waysToSee(visibility))?.map(listSql) ?? [visibleSql(visibility)];
-  const counts = ways.map((way, index) => {
-    const before = ways.slice(0, index).map((each) => sql<SqlBool>`${each} IS NOT TRUE`);
-    const where = allOf([stands("active", "expired"), ...lists.map(listSql), ...conditions, way, ...before]);
-    return sql`(SELECT count(*) FROM sessions s WHERE ${where})`;
-  });
-  return sql<number>`(${sql.join(counts, sql` + `)})`;
-}
-
-function mergedSql(
+/** The same of these parts only. */
+export function mergedSql(
   parts: readonly Part[],
   selection: Selection,
   moment: Moment,
@@ -126,9 +103,4 @@ function orderSql(
 ): RawBuilder<unknown> {
   const direction = sql.raw(ascending ? "ASC" : "DESC");
   return sql`${key} ${direction}, ${id} ${direction}`;
-}
-
-/** Whether few sessions are expected to have one of the values. */
-function isNarrow({ column }: ListCondition): boolean {
-  return column === "id" || column === "userId" || column === "fingerprintId";
 }

@@ -51,9 +51,7 @@ export function partsOf(selection: Selection, moment: Moment): Part[] {
     const which = expired ? (ended ? [] : goingOn) : [...goingOn, sql<SqlBool>`NOT ${past}`];
     parts.push({ conditions: [stands("active"), ...which], among: amongExpiring(selection, "active") });
   } else if (expired) {
-    // That have expired and were not found yet: few, which no statistics tell.
-    const among = sql<SqlBool>`${stands("active")} AND s.expires_at < ${moment.now}`;
-    parts.push({ conditions: [stands("active"), ...goingOn, past], among });
+    parts.push(unsweptPart(moment, goingOn));
   }
   // Few at any time, so they are looked for by what has ended them and not among those it has not.
   if (ended && !(active && expired)) parts.push(...overdueParts(moment, reasons));
@@ -74,6 +72,17 @@ export function overdueParts(
   }));
   const acted: Part = { conditions: [stands("active", "expired")], isByActs: true, overlaps: true };
   return hasOpenActs ? [acted, ...reached] : reached;
+}
+
+/** The sessions that have expired and were not found yet: few, which no statistics tell. */
+export function unsweptPart(moment: Moment, goingOn: readonly Sql[] = []): Part {
+  const among = sql<SqlBool>`${stands("active")} AND s.expires_at < ${moment.now}`;
+  return { conditions: [stands("active"), ...goingOn, pastSql(moment)], among };
+}
+
+/** Whether few sessions are expected to have one of the values. */
+export function isNarrow({ column }: ListCondition): boolean {
+  return column === "id" || column === "userId" || column === "fingerprintId";
 }
 
 /** As their rows say. */

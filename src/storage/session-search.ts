@@ -2,11 +2,12 @@ import { type Kysely, type RawBuilder, type SqlBool, sql } from "kysely";
 import { type Comparison, type Sql, timeSql } from "./conditions.ts";
 import type { SessionFilter, SessionStatus } from "./session-filter.ts";
 import { conditionsOf, type ListCondition, listsOf } from "./session-filter-sql.ts";
-import { countSql, keysSql } from "./session-keys-sql.ts";
+import { keysSql } from "./session-keys-sql.ts";
 import type { Selection } from "./session-parts-sql.ts";
 import { type FlatRecord, nest, recordColumns } from "./session-record.ts";
 import type { SessionRecord } from "./session-repository.ts";
 import { isQuietSql, type Moment, quietMoment, readMoment } from "./session-standing-sql.ts";
+import { countSql } from "./session-total-sql.ts";
 import type { Visibility } from "./session-visibility-sql.ts";
 import type { Database, EndReason, SessionRow, UserEndingRow } from "./tables.ts";
 

@@ -1,4 +1,5 @@
 import type { Change } from "./aggregate.ts";
+import { assignments, changedColumns, type SetColumns, sentColumns } from "./changed-columns.ts";
 import type { Projection } from "./projection.ts";
 import { fieldName, type Row } from "./row-table.ts";
 import { arrayParameter, encode, NOW, parameterType, type Statement, value } from "./row-values.ts";
@@ -16,16 +17,18 @@ export function singleAppendStatement(change: Change, { table }: Projection): St
   const isFirst = expectedSequence === 0;
   const row = change.state as unknown as Row;
   const frozen = table.frozen && !table.frozen.exempt(row) ? table.frozen.when : undefined;
-  const key = `${type} ${isFirst} ${frozen !== undefined}`;
+  const set = isFirst ? undefined : changedColumns(table, [change]);
+  const given = set ? sentColumns(set) : table.columns;
+  const key = `${type} ${set?.key} ${frozen !== undefined}`;
   let sql = texts.get(key);
   if (sql === undefined) {
-    sql = textFor(type, table, isFirst, frozen);
+    sql = textFor(type, table, { given, set, frozen });
     texts.set(key, sql);
   }
   return {
     sql,
     parameters: [
-      ...table.columns.map(([name, columnType]) => encode(row[fieldName(name)], columnType)),
+      ...given.map(([name, columnType]) => encode(row[fieldName(name)], columnType)),
       expectedSequence,
       id,
       events.map(({ sequence }) => sequence),
@@ -39,23 +42,23 @@ export function singleAppendStatement(change: Change, { table }: Projection): St
 function textFor(
   type: string,
   table: Projection["table"],
-  isFirst: boolean,
-  frozen: string | undefined,
+  {
+    given,
+    set,
+    frozen,
+  }: { given: Projection["table"]["columns"]; set: SetColumns | undefined; frozen: string | undefined },
 ): string {
-  const names = table.columns.map(([name]) => name);
-  const given = table.columns.map(
-    ([name, kind], index) => `$${index + 1}::${parameterType(kind)} AS ${name}`,
-  );
-  const after = (place: number) => table.columns.length + place;
+  const parameters = given.map(([name, kind], index) => `$${index + 1}::${parameterType(kind)} AS ${name}`);
+  const after = (place: number) => given.length + place;
   const [expected, id] = [`$${after(1)}::bigint`, `$${after(2)}::text`];
   const lists = ["bigint", "text", "jsonb", "text"].map((kind, index) =>
     arrayParameter(after(3 + index), kind),
   );
-  const source = `(SELECT ${given.join(", ")}) AS n`;
-  const sets = table.columns.slice(table.keyColumns).map((column) => `${column[0]} = ${value(column)}`);
-  const changed = isFirst
-    ? `INSERT INTO ${table.name} AS r (${names.join(", ")}) SELECT ${table.columns.map(value).join(", ")} FROM ${source} WHERE ${expected} = 0`
-    : `UPDATE ${table.name} r SET ${sets.join(", ")} FROM ${source} WHERE r.id = n.id AND r.sequence = ${expected}${frozen ? ` AND (${frozen}) IS NOT TRUE` : ""}`;
+  const source = `(SELECT ${parameters.join(", ")}) AS n`;
+  const names = table.columns.map(([name]) => name).join(", ");
+  const changed = set
+    ? `UPDATE ${table.name} r SET ${assignments(set)} FROM ${source} WHERE r.id = ${id} AND r.sequence = ${expected}${frozen ? ` AND (${frozen}) IS NOT TRUE` : ""}`
+    : `INSERT INTO ${table.name} AS r (${names}) SELECT ${table.columns.map(value).join(", ")} FROM ${source} WHERE ${expected} = 0`;
   return `WITH changed AS (${changed} RETURNING r.id),
 appended AS (INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, payload, actor_id, created_at)
 SELECT '${type}', ${id}, e.sequence, e.event_type, e.payload, e.actor_id, ${NOW}

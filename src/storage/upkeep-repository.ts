@@ -171,8 +171,13 @@ export class UpkeepRepository {
       this.#db,
     );
     if (rows[0] === undefined) return false;
-    await sql`VACUUM (ANALYZE) ${sql.table(rows[0].name)}`.execute(this.#db);
+    await this.vacuum(rows[0].name);
     return true;
+  }
+
+  /** Frees the space of what was removed from a table, unless somebody else is doing that. */
+  async vacuum(table: string): Promise<void> {
+    await sql`VACUUM (ANALYZE, SKIP_LOCKED) ${sql.table(table)}`.execute(this.#db);
   }
 
   async #exists(query: Sql): Promise<boolean> {

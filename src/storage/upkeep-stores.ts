@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { ErasureRepository } from "./erasure-repository.ts";
 import { RetentionRepository } from "./retention-repository.ts";
+import { SessionCountRepository } from "./session-count-repository.ts";
 import type { Database } from "./tables.ts";
 import { UpkeepRepository } from "./upkeep-repository.ts";
 
@@ -9,9 +10,15 @@ export type UpkeepStores = {
   upkeep: UpkeepRepository;
   retention: RetentionRepository;
   erasures: ErasureRepository;
+  counts: SessionCountRepository;
 };
 
 export function upkeepStores(db: Kysely<Database>): UpkeepStores {
   const retention = new RetentionRepository(db);
-  return { upkeep: new UpkeepRepository(db), retention, erasures: new ErasureRepository(db, retention) };
+  return {
+    upkeep: new UpkeepRepository(db),
+    retention,
+    erasures: new ErasureRepository(db, retention),
+    counts: new SessionCountRepository(db),
+  };
 }

@@ -9,6 +9,7 @@ import {
   type TextMatch,
   textSql,
 } from "./conditions.ts";
+import type { Concurrency, SessionSettings, StoredSessionSettings } from "./instance-settings.ts";
 import { KEYS, named } from "./named-statements.ts";
 import { type Page, type PageRange, selectPage } from "./page.ts";
 import { selectList } from "./row-table.ts";
@@ -45,29 +46,53 @@ export type UserSearch = PageRange & {
   sort: UserSort;
 };
 
+/** A user and the settings its sessions are under, of one moment. */
+export type UserOfSessions = { user: UserRow; settings: StoredSessionSettings };
+
+type SettingsColumns = {
+  sessionSettings: SessionSettings | null;
+  organizationConcurrency: Concurrency | null;
+};
+
 /** The user read model: the folded states. */
 export class UserRepository {
   readonly #db: Kysely<Database>;
   readonly #byId: BatchLoader<string, UserRow>;
   readonly #byLoginName: BatchLoader<string, UserRow>;
+  readonly #ofSessionsById: BatchLoader<string, UserOfSessions>;
+  readonly #ofSessionsByLoginName: BatchLoader<string, UserOfSessions>;
 
   constructor(db: Kysely<Database>, { lanes = 2 }: { lanes?: number } = {}) {
     this.#db = db;
     const raw = db.withoutPlugins();
-    const loader = (column: string, keyOf: (row: UserRow) => string) => {
-      const query = named(
-        `SELECT ${selectList(userTable, "u")} FROM users u WHERE u.${column} = ANY(${KEYS})`,
+    const loader = <R>(text: string, keyOf: (row: R) => string) => {
+      const query = named(text);
+      return async (keys: string[]) => {
+        const { rows } = await raw.executeQuery<R>(CompiledQuery.raw(query, [keys]));
+        return new Map(rows.map((row) => [keyOf(row), row]));
+      };
+    };
+    const plain = (column: string, keyOf: (user: UserRow) => string) =>
+      new BatchLoader<string, UserRow>(
+        loader(`SELECT ${userColumns} FROM users u WHERE u.${column} = ANY(${KEYS})`, keyOf),
+        { lanes },
       );
-      return new BatchLoader<string, UserRow>(
-        async (keys) => {
-          const { rows } = await raw.executeQuery<UserRow>(CompiledQuery.raw(query, [keys]));
-          return new Map(rows.map((row) => [keyOf(row), row]));
-        },
+    const ofSessions = (column: string, keyOf: (user: UserRow) => string) => {
+      const load = loader<UserRow & SettingsColumns>(
+        `SELECT ${userColumns}, i.settings->'session' AS "sessionSettings", o.concurrency AS "organizationConcurrency"
+FROM users u CROSS JOIN instances i LEFT JOIN organizations o ON o.id = u.organization_id
+WHERE u.${column} = ANY(${KEYS})`,
+        keyOf,
+      );
+      return new BatchLoader<string, UserOfSessions>(
+        async (keys) => new Map([...(await load(keys))].map(([key, row]) => [key, withSettings(row)])),
         { lanes },
       );
     };
-    this.#byId = loader("id", (row) => row.id);
-    this.#byLoginName = loader("username_key", (row) => row.usernameKey!);
+    this.#byId = plain("id", ({ id }) => id);
+    this.#byLoginName = plain("username_key", ({ usernameKey }) => usernameKey!);
+    this.#ofSessionsById = ofSessions("id", ({ id }) => id);
+    this.#ofSessionsByLoginName = ofSessions("username_key", ({ usernameKey }) => usernameKey!);
   }
 
   /** @returns the user's folded state, removed users too; undefined if no event was ever stored */
@@ -78,6 +103,16 @@ export class UserRepository {
   /** @param key the login name in the form of `loginNameKey` */
   findByLoginName(key: string): Promise<UserRow | undefined> {
     return this.#byLoginName.load(key);
+  }
+
+  /** The same, with the settings of the user's sessions. */
+  findOfSessions(id: string): Promise<UserOfSessions | undefined> {
+    return this.#ofSessionsById.load(id);
+  }
+
+  /** @param key see {@link findByLoginName} */
+  findOfSessionsByLoginName(key: string): Promise<UserOfSessions | undefined> {
+    return this.#ofSessionsByLoginName.load(key);
   }
 
   /** A page of users that were not removed, with the exact number of all matches; users that sort alike, by id. */
@@ -97,6 +132,13 @@ export class UserRepository {
       range,
     );
   }
+}
+
+const userColumns = selectList(userTable, "u");
+
+function withSettings(row: UserRow & SettingsColumns): UserOfSessions {
+  const { sessionSettings, organizationConcurrency, ...user } = row;
+  return { user, settings: { session: sessionSettings, concurrency: organizationConcurrency } };
 }
 
 /** Which users may be seen; `u` is the table of users. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
+import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
 
 export type Protocol = "connect" | "grpc" | "grpc-web" | "rest";
 
@@ -21,7 +21,24 @@ export const newCall = (protocol: Protocol): Call => ({
 
 const callKey = createContextKey<Call | undefined>(undefined, { description: "call" });
 
-export const contextOf = (call: Call): ContextValues => createContextValues().set(callKey, call);
+export const contextOf = (call: Call): ContextValues => new CallValues().set(callKey, call);
+
+/** The values of one call; Connect's own make three functions for each. */
+class CallValues implements ContextValues {
+  readonly #values = new Map<symbol, unknown>();
+
+  get<T>({ id, defaultValue }: ContextKey<T>): T {
+    return this.#values.has(id) ? (this.#values.get(id) as T) : defaultValue;
+  }
+  set<T>({ id }: ContextKey<T>, value: T): this {
+    this.#values.set(id, value);
+    return this;
+  }
+  delete({ id }: ContextKey<unknown>): this {
+    this.#values.delete(id);
+    return this;
+  }
+}
 
 /** The call these values belong to; a caller that came by no listener gets a call of its own. */
 export function callOf(values: ContextValues): Call {

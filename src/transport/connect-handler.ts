@@ -15,6 +15,7 @@ import type {
 import { codeToHttpStatus, errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { callOf, contextOf, newCall, protocolOf } from "./call.ts";
 import { compressMinBytes, gzip } from "./compression.ts";
+import { recordUnaryMethods, type UnaryMethod } from "./edge/unary-method.ts";
 import { trailersOnly } from "./grpc-web-trailers.ts";
 import { bodyOf } from "./node-http.ts";
 import { clampTimeouts } from "./timeout-headers.ts";
@@ -32,6 +33,8 @@ export type ConnectHandlerOptions = {
 export type ConnectHandler = {
   /** Every method by its path, `/zitadel.session.v2.SessionService/GetSession`. */
   readonly methods: ReadonlyMap<string, UniversalHandler>;
+  /** The unary methods among them that are implemented, ready to be called without a universal request. */
+  readonly unary: ReadonlyMap<string, UnaryMethod>;
   /** Every registered service, once. */
   readonly services: readonly DescService[];
   /**
@@ -62,19 +65,24 @@ export const acceptPost = [
  * gRPC-Web errors as headers.
  */
 export function createConnectHandler(options: ConnectHandlerOptions): ConnectHandler {
+  const interceptors = [markBegan, ...options.interceptors];
+  const jsonOptions = { ignoreUnknownFields: true };
   const router = createConnectRouter({
-    interceptors: [markBegan, ...options.interceptors],
+    interceptors,
     acceptCompression: [gzip],
     compressMinBytes,
     readMaxBytes: options.maxBodyBytes,
-    jsonOptions: { ignoreUnknownFields: true },
+    jsonOptions,
   });
-  options.routes(router);
+  const { maxBodyBytes } = options;
+  const recorded = recordUnaryMethods(router, { interceptors, jsonOptions, maxBodyBytes });
+  options.routes(recorded.router);
   const methods = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const services = [...new Set(router.handlers.map((handler) => handler.service))];
 
   return {
     methods,
+    unary: recorded.methods,
     services,
     async handle(method, request) {
       const given = request.header.get("content-type");

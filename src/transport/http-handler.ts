@@ -1,19 +1,24 @@
+import { IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingHttpHeaders as Http2Headers, ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
-import { contextOf, elapsedMs, newCall, protocolOf } from "./call.ts";
+import { contextOf, newCall, protocolOf } from "./call.ts";
+import { logRefused, logUnanswerable } from "./call-log.ts";
 import type { ConnectHandler } from "./connect-handler.ts";
 import type { Cors } from "./cors.ts";
 import { answerDebugEndpoint, type Health } from "./debug-endpoints.ts";
+import { Http1Carrier, Http2Carrier } from "./edge/carrier.ts";
+import { createUnaryEdge } from "./edge/unary-edge.ts";
 import type { Exchange } from "./exchange.ts";
 import { decodeText, encodeAnswer, encodedLength, grpcWebProto, isGrpcWebText } from "./grpc-web-text.ts";
 import {
   disconnectSignal,
   type HeaderFields,
+  headersOf,
   type NodeRequest,
   type NodeResponse,
   readBody,
-  requestHeaders,
   sendBytes,
   sendUniversal,
   streamedBody,
@@ -21,7 +26,7 @@ import {
 } from "./node-http.ts";
 import { statusBody } from "./rest/error-body.ts";
 import { createRouteTable } from "./rest/route-table.ts";
-import { answerRest } from "./rest/transcode.ts";
+import { answerRest, shortWay, throughConnect } from "./rest/transcode.ts";
 
 export type HttpHandlerOptions = {
   connect: ConnectHandler;
@@ -30,11 +35,18 @@ export type HttpHandlerOptions = {
   logger: Logger;
   /** Limit of a request body, before and after decompression. */
   maxBodyBytes: number;
+  /** `fast`: ordinary calls of unary methods go the short way. `stock`: every call goes through Connect's own handlers. */
+  edge: "fast" | "stock";
   /** What is no call of the contract, by path: each answers whatever comes there, and tells the HTTP status. */
   endpoints?: { readonly [path: string]: (exchange: Exchange) => Promise<number> };
 };
 
-export type HttpHandler = (request: NodeRequest, response: NodeResponse) => void;
+export type HttpHandler = {
+  /** Answers any request. */
+  handler: (request: NodeRequest, response: NodeResponse) => void;
+  /** Answers a request of HTTP/2 as it comes, if it is one for the edge. @returns whether it is */
+  streamHandler: ((stream: ServerHttp2Stream, headers: Http2Headers) => boolean) | undefined;
+};
 
 /** A message in gRPC and gRPC-Web comes in an envelope of one flag byte and four of length. */
 const envelopeBytes = 5;
@@ -51,12 +63,26 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const routes = createRouteTable(connect.methods.values());
   const services = new Set(connect.services.map((service) => service.typeName));
 
-  return (request, response) => {
+  const headersFor = (origin: string | undefined): HeaderFields => ({
+    "x-robots-tag": "none",
+    ...cors.headersFor(origin),
+  });
+  const edge =
+    options.edge === "fast" ? createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }) : undefined;
+
+  const callRest = edge === undefined ? throughConnect(connect) : shortWay(connect);
+
+  const handler = (request: NodeRequest, response: NodeResponse) => {
+    if (edge !== undefined && request instanceof IncomingMessage) {
+      const found = edge.find(request.method, request.url, request.headers);
+      if (found !== undefined)
+        return edge.answer(found, new Http1Carrier(request, response as ServerResponse));
+    }
     const url = originForm(request.url ?? "");
     const question = url.indexOf("?");
     const path = question < 0 ? url : url.slice(0, question);
     const search = question < 0 ? "" : url.slice(question + 1);
-    const headers: HeaderFields = { "x-robots-tag": "none", ...cors.headersFor(request.headers.origin) };
+    const headers: HeaderFields = headersFor(request.headers.origin);
 
     const preflight = cors.preflight(request.method, request.headers);
     if (preflight !== undefined) return sendBytes(response, 204, { ...headers, ...preflight });
@@ -76,7 +102,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const found = routes.find(request.method ?? "", path);
     if (typeof found === "object") {
       const exchange: Exchange = { request, response, call: newCall("rest"), search, headers, maxBodyBytes };
-      return conclude(exchange, found.route.method.requestPath, answerRest(connect, found, exchange));
+      return conclude(exchange, found.route.method.requestPath, answerRest(found, exchange, callRest));
     }
     if (isRpcPath(path) || protocolOf(request.headers["content-type"]) !== "connect") {
       return sendBytes(response, 404, { ...headers, "content-type": text }, "404 page not found\n");
@@ -85,20 +111,25 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     sendBytes(response, status, { ...headers, "content-type": json }, statusBody(code, message));
   };
 
+  const streamHandler = (stream: ServerHttp2Stream, headers: Http2Headers): boolean => {
+    const found = edge?.find(headers[":method"], headers[":path"], headers);
+    if (found !== undefined) edge?.answer(found, new Http2Carrier(stream, headers));
+    return found !== undefined;
+  };
+  return { handler, streamHandler: edge && streamHandler };
+
   function isRpcPath(path: string): boolean {
     return services.has(path.slice(1, path.lastIndexOf("/")));
   }
 
   /** The line of a call that never began, and the end of one whose answer could not be made. */
   function conclude({ call, response }: Exchange, path: string, answered: Promise<number>): void {
-    const line = { method: path.slice(1), protocol: call.protocol, requestId: call.requestId };
     answered.then(
       (status) => {
-        if (!call.began)
-          logger.info({ ...line, status, durationMs: elapsedMs(call) }, "refused before the call");
+        if (!call.began) logRefused(logger, call, path, status);
       },
       (error: unknown) => {
-        logger.error({ ...line, err: error }, "no answer could be made");
+        logUnanswerable(logger, call, path, error);
         if (response.headersSent) response.destroy();
         else sendBytes(response, 500, { "x-robots-tag": "none", "x-request-id": call.requestId });
       },
@@ -126,7 +157,7 @@ async function answerRpc(
   const { request, response, call } = exchange;
   const { methodKind } = method.method;
   const isText = isGrpcWebText(request.headers["content-type"]);
-  const header = requestHeaders(request);
+  const header = headersOf(request.headers);
   if (isText) header.set("content-type", grpcWebProto);
   const maxBytes = exchange.maxBodyBytes + envelopeBytes;
   const read = isText

@@ -12,7 +12,13 @@ export type ListenOptions = {
   port: number;
   /** PEM; without it the port is cleartext. */
   tls?: { cert: string | Buffer; key: string | Buffer };
+  /** In the place of a port of one's own. */
+  sharedPort?: SharedPort;
   handler: (request: NodeRequest, response: NodeResponse) => void;
+  /** Is asked first about every request of HTTP/2. @returns whether it answers; if not, the handler does */
+  streamHandler?:
+    | ((stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean)
+    | undefined;
   logger: Logger;
   /** A connection that has not shown its protocol (with TLS: shaken hands) by then is closed. */
   firstBytesTimeoutMs?: number;
@@ -25,6 +31,20 @@ export type ListenOptions = {
   maxHeaderBytes?: number;
   /** Open HTTP/2 requests per connection. */
   maxConcurrentStreams?: number;
+};
+
+/** A port that another process has opened and hands the connections of, to several processes in turn. */
+export type SharedPort = {
+  /** What TLS session tickets are sealed with, so that any of the processes resumes them: 48 bytes. */
+  ticketKeys: Uint8Array;
+  /**
+   * Asks for connections.
+   * @returns the port, once it is open
+   * @throws what opening it failed with, such as EADDRINUSE
+   */
+  open(take: (socket: net.Socket) => void): Promise<number>;
+  /** Asks for no more; one that is still on its way goes to another process. */
+  close(): void;
 };
 
 export type Listener = {
@@ -56,23 +76,25 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     maxConcurrentStreams = 256,
     logger,
     handler,
+    streamHandler,
   } = options;
   const sockets = new Set<net.Socket>();
   const undecided = new Set<net.Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
-  const open = new Set<NodeResponse>();
+  const open = new Set<NodeResponse | http2.ServerHttp2Stream>();
+  const drained = Promise.withResolvers<void>();
   let closing = false;
 
+  function onClose(this: NodeResponse) {
+    open.delete(this);
+    // The connection is idle in a moment, and a goodbye may have come too late for it.
+    if (closing) setImmediate(() => http1.closeIdleConnections());
+  }
   const onRequest = (request: NodeRequest, response: NodeResponse) => {
     // Errors of a connection reach the handler as the end of its request; here they only must not be thrown.
-    request.on("error", () => {});
-    response.on("error", () => {});
+    response.on("error", ignore);
     open.add(response);
-    response.once("close", () => {
-      open.delete(response);
-      // The connection is idle in a moment, and a goodbye may have come too late for it.
-      if (closing) setImmediate(() => http1.closeIdleConnections());
-    });
+    response.on("close", onClose);
     if (closing) sayGoodbye(response);
     handler(request, response);
   };
@@ -99,9 +121,22 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     session.once("close", () => sessions.delete(session));
     closeWhenIdle(session, idleTimeoutMs);
   });
-  h2.on("request", (request, response) => {
-    cutSlowRequest(request, response, requestTimeoutMs);
+  // Makes requests and responses of streams, and never listens itself.
+  const requests = http2.createServer((request, response) => {
+    const isUnanswered = () => !response.headersSent || response.writableEnded;
+    cutSlowRequest(request.stream, isUnanswered, requestTimeoutMs);
+    request.on("error", ignore);
     onRequest(request, response);
+  });
+  h2.on("stream", (stream, headers, flags, rawHeaders) => {
+    if (streamHandler === undefined || headers.expect !== undefined || !streamHandler(stream, headers)) {
+      requests.emit("stream", stream, headers, flags, rawHeaders);
+      return;
+    }
+    cutSlowRequest(stream, () => !stream.headersSent || stream.writableEnded, requestTimeoutMs);
+    stream.on("error", ignore);
+    open.add(stream);
+    stream.once("close", () => open.delete(stream));
   });
   h2.on("sessionError", (error) => logger.debug({ err: error }, "HTTP/2 connection failed"));
 
@@ -126,13 +161,21 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const server = options.tls
     ? tls.createServer(
-        { ...options.tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: firstBytesTimeoutMs },
+        {
+          ...options.tls,
+          ...(options.sharedPort && { ticketKeys: Buffer.from(options.sharedPort.ticketKeys) }),
+          ALPNProtocols: ["h2", "http/1.1"],
+          handshakeTimeout: firstBytesTimeoutMs,
+        },
         onConnection,
       )
     : net.createServer({ allowHalfOpen: true }, onConnection);
   server.on("connection", (socket: net.Socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (closing && sockets.size === 0) drained.resolve();
+    });
   });
   server.on("tlsClientError", (error: Error, socket: tls.TLSSocket) => {
     logger.debug({ err: error }, "TLS handshake failed");
@@ -140,19 +183,16 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     socket.destroy();
   });
 
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port, options.host, () => {
-      server.off("error", reject);
-      server.on("error", (error) => logger.error({ err: error }, "listener failed"));
-      resolve();
-    });
-  });
-  const { port } = server.address() as net.AddressInfo;
+  const { sharedPort } = options;
+  const port = sharedPort
+    ? await sharedPort.open((socket) => server.emit("connection", socket))
+    : await openPort(server, options);
 
   const close = async (graceMs: number): Promise<void> => {
     closing = true;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    if (sharedPort) sharedPort.close();
+    else server.close();
+    if (sockets.size === 0) drained.resolve();
     for (const response of open) sayGoodbye(response);
     // Tells the client to send no more (GOAWAY) and lets the open requests end; it knows which others were not begun.
     for (const session of sessions) session.close();
@@ -169,7 +209,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, graceMs);
-    await closed;
+    await drained.promise;
     clearTimeout(linger);
     clearTimeout(cut);
     http1.close();
@@ -185,6 +225,20 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
   };
 }
+
+async function openPort(server: net.Server, { host, port, logger }: ListenOptions): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      server.on("error", (error) => logger.error({ err: error }, "listener failed"));
+      resolve();
+    });
+  });
+  return (server.address() as net.AddressInfo).port;
+}
+
+const ignore = () => {};
 
 /** Reads until the first bytes can only be one protocol, puts them back, and says which. */
 function tellProtocol(socket: net.Socket, decide: (isHttp2: boolean) => void): void {
@@ -211,7 +265,7 @@ function tellProtocol(socket: net.Socket, decide: (isHttp2: boolean) => void): v
 }
 
 /** Over HTTP/1.1 the client learns from the answer that no further request is welcome. */
-function sayGoodbye(response: NodeResponse): void {
+function sayGoodbye(response: NodeResponse | http2.ServerHttp2Stream): void {
   if (response instanceof http.ServerResponse && !response.headersSent)
     response.setHeader("connection", "close");
 }
@@ -233,30 +287,28 @@ function closeWhenIdle(session: http2.ServerHttp2Session, idleMs: number): void 
 }
 
 /** Cuts a request that is neither complete nor being answered in time; HTTP/1.1 brings this along. */
-function cutSlowRequest(
-  request: http2.Http2ServerRequest,
-  response: http2.Http2ServerResponse,
-  ms: number,
-): void {
-  const { stream } = request;
+function cutSlowRequest(stream: http2.ServerHttp2Stream, isUnanswered: () => boolean, ms: number): void {
   if (stream.endAfterHeaders) return;
   const timer = setTimeout(() => {
     // Nobody need have read the body, so only the protocol's own state knows whether it has come.
     if (stream.state?.state === http2.constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE) return;
-    if (!response.headersSent || response.writableEnded) stream.close(http2.constants.NGHTTP2_CANCEL);
+    if (isUnanswered()) stream.close(http2.constants.NGHTTP2_CANCEL);
   }, ms);
   stream.once("close", () => clearTimeout(timer));
 }
 
 /** Cuts answers nobody collects: complete on our side for at least `ms`, and still not taken. */
-function cutUncollected(open: ReadonlySet<NodeResponse>, ms: number): NodeJS.Timeout {
-  let before = new Set<NodeResponse>();
+function cutUncollected(
+  open: ReadonlySet<NodeResponse | http2.ServerHttp2Stream>,
+  ms: number,
+): NodeJS.Timeout {
+  let before = new Set<NodeResponse | http2.ServerHttp2Stream>();
   const cut = () => {
     const complete = new Set([...open].filter((response) => response.writableEnded));
     for (const response of complete) {
       if (!before.has(response)) continue;
-      if ("stream" in response) response.stream.close(http2.constants.NGHTTP2_CANCEL);
-      else response.destroy();
+      if (response instanceof http.ServerResponse) response.destroy();
+      else ("stream" in response ? response.stream : response).close(http2.constants.NGHTTP2_CANCEL);
     }
     before = complete;
   };

@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Readable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 
@@ -10,10 +11,9 @@ export type NodeResponse = ServerResponse | Http2ServerResponse;
 /** Response headers by lower case name. */
 export type HeaderFields = Record<string, string>;
 
-/** The request's headers as a `Headers`, with HTTP/2's `:authority` under its old name `host`. */
-export function requestHeaders(request: NodeRequest): Headers {
+/** Headers as Node parsed them as a `Headers`, with HTTP/2's `:authority` under its old name `host`. */
+export function headersOf(fields: IncomingHttpHeaders): Headers {
   const headers = new Headers();
-  const fields = request.headers;
   for (const name in fields) {
     const value = fields[name];
     if (value === undefined) continue;
@@ -28,39 +28,59 @@ export function requestHeaders(request: NodeRequest): Headers {
   return headers;
 }
 
+/** Whoever waits for an answer. */
+export type Client = {
+  /** Whether nobody waits any more. */
+  readonly isGone: boolean;
+  /** Calls back when the client goes away before its answer is complete. */
+  onGone(listener: () => void): void;
+};
+
+export const clientOf = (response: NodeResponse): Client => ({
+  get isGone() {
+    return isGone(response);
+  },
+  onGone(listener) {
+    response.once("close", () => {
+      if (!response.writableEnded) listener();
+    });
+  },
+});
+
 /** Aborted when the client goes away before its answer is complete. */
 export function disconnectSignal(response: NodeResponse): AbortSignal {
   const controller = new AbortController();
-  response.once("close", () => {
-    if (!response.writableEnded) controller.abort(new ConnectError("the client went away", Code.Canceled));
-  });
+  clientOf(response).onGone(() => controller.abort(new ConnectError("the client went away", Code.Canceled)));
   return controller.signal;
 }
 
 /**
  * The whole body as one piece. One growing buffer, because a list of chunks is a gift to whoever sends
  * a mebibyte in frames of one byte.
+ * @param announced the Content-Length, if there is one
  * @throws ConnectError RESOURCE_EXHAUSTED above `maxBytes` (the rest is read and thrown away), CANCELED if the client went away
  */
-export function readBody(request: NodeRequest, maxBytes: number): Promise<Uint8Array> {
+export function readAll(
+  source: Readable,
+  announced: string | undefined,
+  maxBytes: number,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const announced = Number(request.headers["content-length"]);
-    if (announced > maxBytes) {
-      request.resume();
+    if (Number(announced) > maxBytes) {
+      source.resume();
       reject(bodyTooLarge(maxBytes));
       return;
     }
-    let body: Uint8Array = new Uint8Array(0);
+    let body: Uint8Array = noBytes;
     let length = 0;
+    let settled = false;
 
-    const settle = () => {
-      request.off("data", onData).off("end", onEnd).off("error", onGone).off("close", onGone);
-    };
     const onData = (chunk: Buffer) => {
+      if (settled) return;
       const needed = length + chunk.byteLength;
       if (needed > maxBytes) {
-        settle();
-        request.resume();
+        settled = true;
+        body = noBytes;
         reject(bodyTooLarge(maxBytes));
         return;
       }
@@ -77,17 +97,24 @@ export function readBody(request: NodeRequest, maxBytes: number): Promise<Uint8A
       length = needed;
     };
     const onEnd = () => {
-      settle();
-      resolve(body.subarray(0, length));
+      settled = true;
+      resolve(length === body.byteLength ? body : body.subarray(0, length));
     };
     const onGone = () => {
-      settle();
+      if (settled) return;
+      settled = true;
       reject(new ConnectError("the client went away", Code.Canceled));
     };
-    if (request.destroyed && !request.readableEnded) return onGone();
-    request.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone);
+    if (source.destroyed && !source.readableEnded) return onGone();
+    source.on("data", onData).on("end", onEnd).on("close", onGone);
   });
 }
+
+const noBytes = new Uint8Array(0);
+
+/** The body of a request; {@link readAll} says how. */
+export const readBody = (request: NodeRequest, maxBytes: number): Promise<Uint8Array> =>
+  readAll(request, request.headers["content-length"], maxBytes);
 
 const bodyTooLarge = (maxBytes: number) =>
   new ConnectError(`the request body is larger than ${maxBytes} bytes`, Code.ResourceExhausted);
@@ -140,10 +167,7 @@ export async function sendUniversal(
   try {
     let next = await chunks?.next();
     if (isGone(response)) return;
-    const fields = { ...headerFields(answer.header), ...extra };
-    // A failed gRPC call names its request in the trailers; clients would join that with the header.
-    if (next?.done === true && answer.trailer?.has(requestIdName)) delete fields[requestIdName];
-    out.writeHead(answer.status, fields);
+    out.writeHead(answer.status, answerFields(answer, extra, next?.done === true));
     while (next !== undefined && next.done !== true) {
       if (!out.write(next.value) && !isGone(response)) await drained(out);
       if (isGone(response)) return;
@@ -169,23 +193,35 @@ export function sendBytes(
 ): void {
   const out = response as ServerResponse;
   if (isGone(response)) return;
-  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const length = Buffer.byteLength(body);
   // 204 has no body, and announcing its length is forbidden.
-  out.writeHead(
-    status,
-    status === 204 ? headers : { ...headers, "content-length": String(bytes.byteLength) },
-  );
-  out.end(bytes);
+  out.writeHead(status, status === 204 ? headers : { ...headers, "content-length": String(length) });
+  // Node puts ASCII into one piece with the headers.
+  if (length === body.length) out.end(body, "latin1");
+  else out.end(Buffer.from(body));
 }
 
 // An HTTP/2 response does not say so itself.
-const isGone = (response: NodeResponse): boolean =>
+export const isGone = (response: NodeResponse): boolean =>
   "stream" in response ? response.stream.destroyed : response.destroyed;
 
 const requestIdName = "x-request-id";
 const messageName = "grpc-message";
 
-function headerFields(headers: Headers | undefined): HeaderFields {
+/** The headers of an answer, with `extra` on top. */
+export function answerFields(
+  { header, trailer }: UniversalServerResponse,
+  extra: HeaderFields,
+  isEmpty: boolean,
+): HeaderFields {
+  const fields = { ...headerFields(header), ...extra };
+  // A failed gRPC call names its request in the trailers; clients would join that with the header.
+  if (isEmpty && trailer?.has(requestIdName)) delete fields[requestIdName];
+  return fields;
+}
+
+/** Headers or trailers as Node takes them. */
+export function headerFields(headers: Headers | undefined): HeaderFields {
   if (headers === undefined) return {};
   const fields: HeaderFields = Object.fromEntries(headers);
   const message = fields[messageName];

@@ -1,5 +1,5 @@
 /** Timers of Node hold 31 bits of milliseconds (24.8 days); a longer one would fire at once. */
-const maxTimerMs = 2_147_483_647;
+export const maxTimerMs = 2_147_483_647;
 
 const unitMs: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 0.001, n: 0.000_001 };
 

@@ -7,6 +7,7 @@ import type { EventRepository } from "../storage/event-repository.ts";
 import type { OrganizationRepository } from "../storage/organization-repository.ts";
 import type { UpkeepStores } from "../storage/upkeep-stores.ts";
 import { BulkEndings } from "./bulk-endings.ts";
+import { countCompactor } from "./compact-counts.ts";
 import { eraser } from "./erase.ts";
 import { folder } from "./fold.ts";
 import { LEFTOVER_DAYS, leftoverRemover, sessionRemover } from "./remove.ts";
@@ -76,6 +77,7 @@ export function composeUpkeep({
       { name: "bulk endings", everyMs: 5 * SECOND, run: bulkEndings.run },
       { name: "user endings", everyMs: 5 * SECOND, run: userEndingsWriter(dependencies) },
       { name: "sweep", everyMs: SECOND, run: sweeper(dependencies) },
+      { name: "compact session counts", everyMs: SECOND, run: countCompactor(stores) },
       {
         name: "erase users",
         everyMs: 5 * SECOND,

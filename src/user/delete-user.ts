@@ -31,10 +31,9 @@ export function deleteUser(
 
 /** A user goes with its organization. Its roles elsewhere are taken away beside this, those of all users at once. */
 export function removedWithOrganization(user: RemovableUser, actorId: string): Change {
-  return change(
-    userAggregate,
-    { ...initialUser(user.id), ...user },
-    [{ type: "user.removed", payload: { organizationRemoved: true } }],
-    actorId,
-  );
+  const state = { ...initialUser(user.id), ...user };
+  const event = { type: "user.removed", payload: { organizationRemoved: true } } as const;
+  // Not the whole row was loaded, so all of it is to be written.
+  const { before: _, ...removed } = change(userAggregate, state, [event], actorId);
+  return removed;
 }

@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { configMarkdown } from "../../src/cli/config-markdown.ts";
@@ -13,6 +13,7 @@ import {
   optionNames,
   unknownVariables,
   withoutPassword,
+  workersOf,
 } from "../../src/config.ts";
 
 const hexKey = "00ff".repeat(16);
@@ -63,6 +64,10 @@ const accepted: Record<
     ["1", 1],
     ["1000", 1000],
   ],
+  workers: [
+    ["1", 1],
+    ["64", 64],
+  ],
   dataDir: [
     ["/var/lib/gatehouse", "/var/lib/gatehouse"],
     ["my data", "my data"],
@@ -86,6 +91,10 @@ const accepted: Record<
   maxBodyBytes: [
     ["1024", 1024],
     ["67108864", 67_108_864],
+  ],
+  edge: [
+    ["fast", "fast"],
+    ["stock", "stock"],
   ],
   shutdownGraceSeconds: [
     ["0", 0],
@@ -160,6 +169,7 @@ const refused: Record<OptionName, string[]> = {
     "hunter22",
   ],
   databasePoolSize: ["0", "1001", "-1", "1.5", "ten", "1e2", "0x10", " 5"],
+  workers: ["0", "65", "-1", "1.5", "two", "auto"],
   dataDir: [],
   masterKey: [
     "hunter22",
@@ -189,6 +199,7 @@ const refused: Record<OptionName, string[]> = {
   logLevel: ["INFO", "verbose", "3"],
   logFormat: ["text", "JSON"],
   maxBodyBytes: ["1023", "67108865", "1MiB", "-5"],
+  edge: ["slow", "Fast", "true"],
   shutdownGraceSeconds: ["3601", "30s", "-1"],
   smtpUrl: ["mail.example.com:25", "http://mail.example.com", "smtp://user@mail.example.com", "smtp://"],
   smtpFrom: ["The Gate", "no-reply@", "a@b.example <x"],
@@ -256,7 +267,8 @@ describe("loadConfig", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       publicUrl: undefined,
       databaseUrl: undefined,
-      databasePoolSize: 10,
+      databasePoolSize: 20,
+      workers: undefined,
       dataDir: "./data",
       masterKey: undefined,
       adminToken: undefined,
@@ -266,6 +278,7 @@ describe("loadConfig", () => {
       logLevel: "info",
       logFormat: process.stdout.isTTY ? "pretty" : "json",
       maxBodyBytes: 1_048_576,
+      edge: "fast",
       shutdownGraceSeconds: 30,
       smtpUrl: undefined,
       smtpFrom: undefined,
@@ -277,6 +290,25 @@ describe("loadConfig", () => {
       webauthnCloneWarning: "refuse",
       setSessionProof: "none",
     });
+  });
+
+  test("takes a number of workers with PostgreSQL only", () => {
+    const database = {
+      GATEHOUSE_DATABASE_URL: "postgres://u:p@db:5432/gatehouse",
+      GATEHOUSE_MASTER_KEY: hexKey,
+    };
+    const env = { GATEHOUSE_WORKERS: "2" };
+    expect(refusal(() => loadConfig(env))).toMatchObject({
+      message: "GATEHOUSE_WORKERS: 2 workers need a PostgreSQL database; the embedded one has one process",
+      hint: "set GATEHOUSE_DATABASE_URL, or leave the number of workers out",
+    });
+    expect(refusal(() => loadConfig({}, { workers: "3" })).message).toMatch(/^--workers: 3 /);
+    // The other commands are one process whatever the server is.
+    expect(loadConfig(env, {}, { serving: false }).workers).toBe(2);
+    expect(workersOf(loadConfig({ ...database, ...env }))).toBe(2);
+    expect(workersOf(loadConfig({ GATEHOUSE_WORKERS: "1" }))).toBe(1);
+    expect(workersOf(loadConfig({}))).toBe(1);
+    expect(workersOf(loadConfig(database))).toBe(Math.min(4, availableParallelism()));
   });
 
   test("takes a flag before a variable, and an empty variable for none", () => {

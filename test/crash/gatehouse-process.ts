@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../src/config.ts";
 import { afterEveryTest } from "../support/leftovers.ts";
-import { ADMIN_TOKEN, MASTER_KEY } from "../support/test-config.ts";
+import { ADMIN_TOKEN, edgeOfTests, MASTER_KEY } from "../support/test-config.ts";
 import { until, within } from "./poll.ts";
 
 const mainPath = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -31,11 +31,16 @@ afterEveryTest(() => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** What a server on this database is told; secrets are those of every test instance. */
+/**
+ * What a server on this database is told; secrets are those of every test instance. It is one process, so that a signal
+ * to it is one to the server.
+ */
 export function environmentOf(config: Partial<Config>): Record<string, string> {
   return {
     GATEHOUSE_LISTEN: "127.0.0.1:0",
+    GATEHOUSE_WORKERS: "1",
     GATEHOUSE_LOG_FORMAT: "json",
+    GATEHOUSE_EDGE: edgeOfTests,
     GATEHOUSE_ADMIN_TOKEN: ADMIN_TOKEN,
     GATEHOUSE_MASTER_KEY: MASTER_KEY,
     ...(config.dataDir === undefined ? {} : { GATEHOUSE_DATA_DIR: config.dataDir }),
@@ -43,14 +48,26 @@ export function environmentOf(config: Partial<Config>): Record<string, string> {
   };
 }
 
+type Spawning = {
+  /** In a process group of its own, as in a terminal. */
+  detached?: boolean;
+  /** Its tests end it themselves; otherwise it ends with the test it was started in. */
+  outlivesTest?: boolean;
+};
+
 /** Starts the binary and does not wait for anything. */
-export function spawnGatehouse(args: string[], environment: Record<string, string>): GatehouseProcess {
+export function spawnGatehouse(
+  args: string[],
+  environment: Record<string, string>,
+  { detached = false, outlivesTest = false }: Spawning = {},
+): GatehouseProcess {
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(process.execPath, [mainPath, ...args], {
     env: { PATH, HOME, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
+    detached,
   });
-  running.add(child);
+  if (!outlivesTest) running.add(child);
   const logs: LogLine[] = [];
   let [output, pending, complaints] = ["", "", ""];
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -84,8 +101,11 @@ export function spawnGatehouse(args: string[], environment: Record<string, strin
 }
 
 /** `gatehouse serve`, once it listens. */
-export async function serveGatehouse(environment: Record<string, string>): Promise<ServingProcess> {
-  const gatehouse = spawnGatehouse(["serve"], environment);
+export async function serveGatehouse(
+  environment: Record<string, string>,
+  options?: Spawning,
+): Promise<ServingProcess> {
+  const gatehouse = spawnGatehouse(["serve"], environment, options);
   const url = await Promise.race([listening(gatehouse), ended(gatehouse)]);
   return { ...gatehouse, url, port: Number(new URL(url).port) };
 }

@@ -26,6 +26,13 @@ describe("password hasher", () => {
     expect(finished).toEqual([1, 2, 3]);
   });
 
+  test("many processes on one machine have one place each, and share the queue out", async () => {
+    const hasher = createPasswordHasher({ processes: 50 });
+    const burst = await Promise.allSettled([1, 2, 3, 4, 5].map(() => hasher.verify("Secret-1", "garbage")));
+    const places = ["fulfilled", "fulfilled", "fulfilled", "rejected", "rejected"];
+    expect(burst.map((call) => call.status)).toEqual(places);
+  });
+
   test("every place is free again after a burst, refusals and garbage included", async () => {
     const hasher = createPasswordHasher({ parallel: 2, queueLimit: 0 });
     for (let round = 0; round < 3; round++) {

@@ -87,6 +87,27 @@ describe("group commit", () => {
     expect(await Promise.all(all)).toEqual([1, 2, 3]);
   });
 
+  it("divides what waits among the free lanes, where there is enough of it", async () => {
+    const { batches, commits: group } = commits(3);
+    const sizes = () => batches.map(({ batch }) => batch.length);
+    const unit = (name: number) => group.commit({ keys: [`k${name}`], name });
+    const units = (count: number) => Array.from({ length: count }, (_, name) => unit(name));
+    const all = units(60);
+    await settledTurns();
+    expect(sizes()).toEqual([20, 20, 20]);
+    all.push(...units(30));
+    for (const { finish } of batches) finish();
+    await settledTurns();
+    expect(sizes().slice(3)).toEqual([10, 10, 10]);
+    for (const { finish } of batches) finish();
+    await settledTurns();
+    all.push(...units(9));
+    await settledTurns();
+    expect(sizes().slice(6)).toEqual([8, 1]);
+    for (const { finish } of batches) finish();
+    await Promise.all(all);
+  });
+
   it("never has one aggregate twice in a batch, and keeps each aggregate's units in order", async () => {
     await fc.assert(
       fc.asyncProperty(

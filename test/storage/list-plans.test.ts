@@ -39,6 +39,8 @@ let someIds: string[];
 beforeAll(async () => {
   database = await createTestDatabase("postgres");
   pool = new pg.Pool({ connectionString: database.config.databaseUrl!, max: 1 });
+  // Removing the database cuts what is still open.
+  pool.on("error", () => {});
   db = new Kysely({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
@@ -191,26 +193,41 @@ describe("a page of many sessions is a few short reads of an index", () => {
 });
 
 describe("an exact total of what is in view is counted in an index", () => {
-  it.each<[string, Partial<SessionSearch>, string | undefined]>([
-    ["of all", {}, undefined],
+  it.each<[string, Partial<SessionSearch>, string]>([
     ["of a user", { criteria: [{ by: "userId", id: many.busyUser }] }, "user_id"],
     ["of a creator", { criteria: [{ by: "creatorId", id: many.login }] }, "creator_id"],
     ["of a fingerprint", { criteria: [{ by: "fingerprintId", id: many.fingerprint }] }, "fingerprint_id"],
     ["of what the creator of most sees", { visibility: own(many.login) }, "creator_id"],
-    [
-      "of what an organization's owner sees",
-      { visibility: own("nobody", [many.organization]) },
-      "organization_id",
-    ],
   ])("%s", async (_, search, index) => {
     const plan = await planOf({ ...search, total: "exact" });
     const { indexes, sequential } = summary(plan);
     expect(sequential).toBe(0);
-    if (index !== undefined) expect(indexes).toContain(`sessions_${index}`);
+    expect(indexes).toContain(`sessions_${index}`);
     const [largest] = nodesOf(plan)
       .filter((node) => node["Index Name"] !== undefined)
       .sort((a, b) => rowsOf(b) - rowsOf(a));
     expect(largest!["Node Type"]).toBe("Index Only Scan");
+  });
+});
+
+describe("an exact total of everything or of organizations costs no look at the sessions it counts", () => {
+  const organizationIds = [many.organization, "organization-1"];
+  const statuses: SessionStatus[] = ["ended", "active"];
+  it.each<[string, Partial<SessionSearch>]>([
+    ["of all", {}],
+    ["of active ones", { filter: { statuses: ["active"] } }],
+    ["of expired ones", { filter: { statuses: ["expired"] } }],
+    ["of ended and active ones", { filter: { statuses } }],
+    ["of all there are", { filter: { statuses: ["expired", ...statuses] } }],
+    ["of organizations", { filter: { organizationIds } }],
+    [
+      "of an organization's ended and active ones",
+      { filter: { organizationIds: [many.organization], statuses } },
+    ],
+    ["of what an organization's owner sees", { visibility: own("nobody", [many.organization]) }],
+  ])("%s", async (_, search) => {
+    const { sequential, read } = summary(await planOf({ ...search, total: "exact" }));
+    expect([sequential, read <= 4 * PAGE], `${read}`).toEqual([0, true]);
   });
 });
 

@@ -51,6 +51,8 @@ it("plans every hot statement once a connection, whatever the sizes of the first
     await Promise.all(ids.map(end));
     await Promise.all(ids.map((id) => users.find(id)));
     await Promise.all(ids.map((id) => users.findByLoginName(id)));
+    await Promise.all(ids.map((id) => users.findOfSessions(id)));
+    await Promise.all(ids.map((id) => users.findOfSessionsByLoginName(id)));
     await Promise.all(ids.map((id) => callers.tokenOwner(id)));
     await Promise.all(ids.map((id) => callers.keyOwner(id)));
     await Promise.all(ids.map((id) => callers.secretOwner(id, id)));
@@ -61,8 +63,8 @@ it("plans every hot statement once a connection, whatever the sizes of the first
     SELECT statement, custom_plans, generic_plans FROM pg_prepared_statements WHERE name LIKE 'gatehouse_%'`.execute(
     opened.db,
   );
-  // Creating and ending, one and several at a time, and the seven look-ups.
-  expect(rows).toHaveLength(11);
+  // Creating and ending, one and several at a time, and the nine look-ups.
+  expect(rows).toHaveLength(13);
   for (const { statement, customPlans, genericPlans } of rows) {
     expect([statement.slice(0, 80), customPlans, genericPlans > 0]).toEqual([
       statement.slice(0, 80),

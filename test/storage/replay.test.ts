@@ -9,6 +9,7 @@ import { change } from "../../src/storage/aggregate.ts";
 import type { OpenDatabase } from "../../src/storage/database.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { initialUser, userAggregate } from "../../src/user/user.ts";
+import { until } from "../crash/poll.ts";
 import { createTestDatabase, engines, type TestDatabase } from "../support/databases.ts";
 import { humanAdded } from "../support/given.ts";
 
@@ -125,4 +126,36 @@ describe.each(engines)("the rows and the log on %s", (engine) => {
     await rebuildProjections(opened.db, projections);
     expect((await verifyProjections(opened.db, projections)).differences).toEqual([]);
   });
+});
+
+it("a rebuild beside a server waits for its step, and the step not for it", async () => {
+  const database = await createTestDatabase("postgres");
+  const opened = await database.open();
+  const { db } = opened;
+  const events = new EventRepository(db, projections);
+  const added = change(
+    sessionAggregate,
+    initialSession(uuidV7()),
+    [{ type: "session.added", payload: {} }],
+    "tester",
+  );
+  const at = await events.append([added]);
+  const session = { ...added.state, createdAt: at, changedAt: at };
+  const rebuild = await db.transaction().execute(async (step) => {
+    await sql`SELECT id FROM sessions WHERE id = ${session.id} FOR NO KEY UPDATE`.execute(step);
+    const rebuilt = rebuildProjections(db, projections);
+    await until("the rebuild to wait", async () => {
+      const { rows } = await sql`SELECT 1 FROM pg_locks WHERE relation = 'sessions'::regclass
+        AND mode = 'AccessExclusiveLock' AND NOT granted`.execute(db);
+      return rows.length > 0;
+    });
+    await events.appendWithin(step, [
+      [change(sessionAggregate, session, [{ type: "session.dismissed", payload: {} }], "tester")],
+    ]);
+    return { rebuilt };
+  });
+  expect((await rebuild.rebuilt).rebuilt).toBeGreaterThan(0);
+  expect((await verifyProjections(db, projections)).differences).toEqual([]);
+  await opened.close();
+  await database.remove();
 });

@@ -1,21 +1,17 @@
 import fc from "fast-check";
-import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CodeGenerators } from "../../src/notification/code-generators.ts";
-import { Providers } from "../../src/notification/providers.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import type { SessionDependencies } from "../../src/session/dependencies.ts";
 import { initialSession, sessionAggregate } from "../../src/session/session.ts";
 import { getSession, listSessions } from "../../src/session/session-queries.ts";
-import { SessionTokens } from "../../src/session/session-token.ts";
-import { SessionUses } from "../../src/session/session-uses.ts";
 import { setSession } from "../../src/session/set-session.ts";
 import { createUser } from "../../src/user/create-user.ts";
 import { changeUserState, type StateChange } from "../../src/user/user-state.ts";
 import { engines } from "../support/databases.ts";
 import { caller } from "../support/given.ts";
 import { defaultOrganization, type House, human, openHouse, owner } from "../user/house.ts";
+import { sessionRooms } from "../user/session-rooms.ts";
 
 type Patch = Record<string, string>;
 
@@ -85,19 +81,7 @@ describe.each(engines)("any sequence of session commands on %s", (engine) => {
   beforeAll(async () => {
     house = await openHouse(engine);
     organizationId = await defaultOrganization(house);
-    dependencies = {
-      ...house,
-      codeGenerators: new CodeGenerators({
-        providers: new Providers(house),
-        logger: pino({ level: "silent" }),
-      }),
-      tokens: new SessionTokens(new Uint8Array(32)),
-      uses: new SessionUses(house),
-      instanceId: "instance",
-      webAuthNCloneWarning: "refuse",
-      writeEndings: async () => {},
-      setSessionProof: "none",
-    };
+    dependencies = sessionRooms(house);
   });
 
   afterAll(() => house.close());

@@ -6,6 +6,13 @@ export const ADMIN_TOKEN = "administrator-of-the-test-instance-0001";
 /** The master key of every test instance, in hexadecimal. */
 export const MASTER_KEY = "0123456789abcdef".repeat(4);
 
+/** Which way calls go in this run of the tests: `GATEHOUSE_EDGE=stock npm test` takes the long one everywhere. */
+export const edgeOfTests = loadConfig(
+  { GATEHOUSE_EDGE: process.env.GATEHOUSE_EDGE },
+  {},
+  { serving: false },
+).edge;
+
 /** The product's own defaults, on a free port and without log lines. */
 export function testConfig(overrides: Partial<Config>): Config {
   const defaults = loadConfig({
@@ -13,6 +20,7 @@ export function testConfig(overrides: Partial<Config>): Config {
     GATEHOUSE_ADMIN_TOKEN: ADMIN_TOKEN,
     GATEHOUSE_MASTER_KEY: MASTER_KEY,
     GATEHOUSE_LOG_LEVEL: "silent",
+    GATEHOUSE_EDGE: edgeOfTests,
   });
   return { ...defaults, ...overrides };
 }

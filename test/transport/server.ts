@@ -5,19 +5,21 @@ import { SessionService } from "../../src/gen/zitadel/session/v2/session_service
 import { type ConnectHandler, createConnectHandler } from "../../src/transport/connect-handler.ts";
 import { type CorsOptions, createCors } from "../../src/transport/cors.ts";
 import type { Health } from "../../src/transport/debug-endpoints.ts";
-import { createHttpHandler } from "../../src/transport/http-handler.ts";
+import { createHttpHandler, type HttpHandlerOptions } from "../../src/transport/http-handler.ts";
 import { accessLog } from "../../src/transport/interceptors/access-log.ts";
 import { mapErrors } from "../../src/transport/interceptors/map-errors.ts";
 import { validate } from "../../src/transport/interceptors/validate.ts";
 import { type Listener, type ListenOptions, listen } from "../../src/transport/listener.ts";
 import { afterEveryTest } from "../support/leftovers.ts";
+import { edgeOfTests } from "../support/test-config.ts";
 
-export type TestServerOptions = Partial<Omit<ListenOptions, "handler" | "logger">> & {
+export type TestServerOptions = Partial<Omit<ListenOptions, "handler" | "streamHandler" | "logger">> & {
   session?: Partial<ServiceImpl<typeof SessionService>>;
   routes?: (router: ConnectRouter, services: () => readonly DescService[]) => void;
   health?: Partial<Health>;
   cors?: CorsOptions;
   maxBodyBytes?: number;
+  edge?: HttpHandlerOptions["edge"];
 };
 
 export type TestServer = {
@@ -50,14 +52,15 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     interceptors: [accessLog(logger), mapErrors({ toConnectError: testErrors, logger }), validate()],
     maxBodyBytes: options.maxBodyBytes ?? maxBodyBytes,
   });
-  const handler = createHttpHandler({
+  const handlers = createHttpHandler({
     connect,
+    edge: options.edge ?? edgeOfTests,
     cors: createCors(cors),
     health: { serving: () => true, ready: () => Promise.resolve(), ...health },
     logger,
     maxBodyBytes: options.maxBodyBytes ?? maxBodyBytes,
   });
-  const listener = await listen({ host: "127.0.0.1", port: 0, ...listening, handler, logger });
+  const listener = await listen({ host: "127.0.0.1", port: 0, ...listening, ...handlers, logger });
   running.add(listener);
   const scheme = options.tls === undefined ? "http" : "https";
   return { url: `${scheme}://127.0.0.1:${listener.port}`, port: listener.port, connect, listener, logs };

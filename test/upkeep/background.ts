@@ -46,12 +46,15 @@ export async function openBackground(engine: Engine): Promise<Background> {
   });
 }
 
-/** What was done, but for freeing space, which is worth it now and then. @throws if something was held to the last */
+/** Worth it now and then only. */
+const HOUSEKEEPING = ["vacuum", "compact session counts"];
+
+/** What was done, but for {@link HOUSEKEEPING}. @throws if something was held to the last */
 export function doneBy(totals: Awaited<ReturnType<Upkeep["worker"]["runToEnd"]>>): Record<string, number> {
   const held = Object.entries(totals).filter(([, total]) => total.held);
   if (held.length > 0) throw new Error(`left undone: ${held.map(([name]) => name).join(", ")}`);
   const done = Object.entries(totals).map(([name, total]) => [name, total.done] as const);
-  return Object.fromEntries(done.filter(([name, count]) => count > 0 && name !== "vacuum"));
+  return Object.fromEntries(done.filter(([name, count]) => count > 0 && !HOUSEKEEPING.includes(name)));
 }
 
 /** Sessions in one append, each with these events after its first. @returns their ids */

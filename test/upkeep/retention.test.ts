@@ -173,6 +173,19 @@ describe.each(engines)("retention on %s", (engine) => {
     expect(await logOf(id)).toEqual([]);
   });
 
+  it("folds what ended long before its ending was written down, although later ones were there first", async () => {
+    const [late] = await addSessions(background, 1, () => [lifetime()]);
+    await pastExpiry(background, late!);
+    await age(background, 1);
+    const [early] = await addSessions(background, 1);
+    await endSessions(background, owner, { filter: { ids: [early!] }, all: false });
+    await background.another().worker.runToEnd({ only: ["bulk endings"] });
+    await age(background, 31);
+    const { worker } = background.another();
+    for (const task of ["fold sessions", "sweep", "fold sessions"]) await worker.runToEnd({ only: [task] });
+    for (const id of [late!, early!]) expect(await typesOf(id)).toEqual(["session.summarized"]);
+  });
+
   it("is done by any number of servers, each session once", async () => {
     await keepFor(background, { foldAfterDays: 30, removeAfterDays: 0 });
     const ids = await ended(900);

@@ -1,6 +1,6 @@
 import type { Caller } from "../../auth/caller.ts";
 import { type Details, detailsOf } from "../../storage/details.ts";
-import type { Concurrency, SessionSettings } from "../../storage/instance-settings.ts";
+import type { Concurrency, SessionSettings, StoredSessionSettings } from "../../storage/instance-settings.ts";
 import type { OrganizationRepository } from "../../storage/organization-repository.ts";
 import { settingsOf } from "./settings.ts";
 import { readableOwner, type SettingsOwner } from "./settings-queries.ts";
@@ -13,7 +13,14 @@ export async function sessionSettings(
   { organizations }: { organizations: OrganizationRepository },
   organizationId: string | null | undefined,
 ): Promise<SessionSettings & { ownConcurrency: Concurrency | null }> {
-  const { session, concurrency: ownConcurrency } = await organizations.sessionSettings(organizationId ?? "");
+  return settingsInForce(await organizations.sessionSettings(organizationId ?? ""));
+}
+
+/** The same of what is stored. */
+export function settingsInForce({
+  session,
+  concurrency: ownConcurrency,
+}: StoredSessionSettings): SessionSettings & { ownConcurrency: Concurrency | null } {
   const settings = settingsOf({ settings: session ? { session } : {} }).session;
   return { ...settings, concurrency: ownConcurrency ?? settings.concurrency, ownConcurrency };
 }

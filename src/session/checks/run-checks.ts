@@ -1,5 +1,6 @@
 import type { DomainError } from "../../errors.ts";
 import { type Change, change } from "../../storage/aggregate.ts";
+import type { StoredSessionSettings } from "../../storage/instance-settings.ts";
 import type { UserEvent } from "../../user/events.ts";
 import { loginNameKey, type UserState, userAggregate } from "../../user/user.ts";
 import type { SessionDependencies } from "../dependencies.ts";
@@ -34,6 +35,8 @@ export type ChecksResult = {
   user: UserState | undefined;
   /** What else is to be stored: the user's own facts, and what was used up. */
   others: Change[];
+  /** What the user's sessions are under, if it came along with the user and nothing took time since. */
+  settings?: StoredSessionSettings | undefined;
   failure?: DomainError;
 };
 
@@ -52,17 +55,20 @@ export async function runChecks(
   const { users, organizations, clock } = dependencies;
   const events: SessionEvent[] = [];
   let loaded: UserState | undefined;
+  let settings: StoredSessionSettings | undefined;
   if (checks.user) {
-    loaded = await ("userId" in checks.user
-      ? users.find(checks.user.userId)
-      : users.findByLoginName(loginNameKey(checks.user.loginName)));
+    const found = await ("userId" in checks.user
+      ? users.findOfSessions(checks.user.userId)
+      : users.findOfSessionsByLoginName(loginNameKey(checks.user.loginName)));
+    loaded = found?.user;
+    settings = found?.settings;
     events.push(...checkUser(session, loaded, clock()).session);
   }
   const proofs = proofsOf(dependencies, checks, verifications);
   if (proofs.length === 0) {
     // A guard: whatever ends the user's sessions from now on has this one among them.
     const others = loaded ? [change(userAggregate, loaded, [], actorId)] : [];
-    return { session: events, user: loaded, others };
+    return { session: events, user: loaded, others, settings };
   }
 
   if (loaded === undefined && session.userId !== null) loaded = await users.find(session.userId);
@@ -127,5 +133,5 @@ type UserChange = Change & { state: UserState };
 /** The same change with more events. */
 function further(first: UserChange, events: readonly UserEvent[], actorId: string): UserChange {
   const next = change(userAggregate, first.state, events, actorId);
-  return { ...next, expectedSequence: first.expectedSequence, events: [...first.events, ...next.events] };
+  return { ...first, events: [...first.events, ...next.events], state: next.state };
 }

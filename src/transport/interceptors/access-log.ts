@@ -1,6 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
+import { infoLine } from "../../log.ts";
 import { type Call, callOf, elapsedMs } from "../call.ts";
 
 /**
@@ -30,7 +31,20 @@ function setHeaders(header: Headers, call: Call): void {
   header.set("x-request-id", call.requestId);
   header.set("cache-control", "no-store");
   header.set("pragma", "no-cache");
-  header.set("expires", new Date().toUTCString());
+  header.set("expires", utcNow());
+}
+
+let second = 0;
+let utcSecond = "";
+
+/** The time as HTTP writes it, made once a second: it costs as much as all other headers together. */
+function utcNow(): string {
+  const now = Math.floor(Date.now() / 1000);
+  if (now !== second) {
+    second = now;
+    utcSecond = new Date(now * 1000).toUTCString();
+  }
+  return utcSecond;
 }
 
 async function* reportedAtEnd<T>(messages: AsyncIterable<T>, logger: Logger, call: Call, method: string) {
@@ -56,8 +70,8 @@ function reported(error: unknown, logger: Logger, call: Call, method: string): u
 function writeLine(logger: Logger, call: Call, method: string, error: unknown): void {
   const code =
     error === undefined ? "ok" : codeToString(error instanceof ConnectError ? error.code : Code.Internal);
-  logger.info(
-    { method, protocol: call.protocol, code, durationMs: elapsedMs(call), requestId: call.requestId },
-    "call",
-  );
+  // Nothing in here needs escaping: names of the contract, words of our own, numbers.
+  const { protocol, requestId } = call;
+  const members = `"method":"${method}","protocol":"${protocol}","code":"${code}","durationMs":${elapsedMs(call)},"requestId":"${requestId}"`;
+  infoLine(logger, members, "call");
 }
