@@ -35,6 +35,11 @@ const targets: readonly Target[] = [
     measured: (results) => atCallers(results, 64)?.toPgbench,
   },
   {
+    figure: "the same at the most sessions, on cold data",
+    atLeast: 1.2,
+    measured: ({ growth }) => growth?.coldAppend?.toPgbench,
+  },
+  {
     figure: "append p99 at 64 callers ÷ pgbench's mean latency at 64 clients",
     atMost: 1,
     measured: (results) => atCallers(results, 64)?.p99ToPgbenchMean,
