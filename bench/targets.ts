@@ -1,3 +1,4 @@
+import type { EdgeResult } from "./edge.ts";
 import { row, spread } from "./markdown.ts";
 import type { Measurements } from "./results.ts";
 import type { Spread } from "./statistics.ts";
@@ -22,7 +23,20 @@ export type TargetRow = Pick<Target, "figure" | "atLeast" | "atMost"> & {
 const atCallers = (results: Measurements, callers: number) =>
   results.append?.find((result) => result.callers === callers);
 
+const edge = ({ edge }: Measurements, protocol: EdgeResult["protocol"]) =>
+  edge?.find((result) => result.protocol === protocol)?.toBare;
+
 const targets: readonly Target[] = [
+  {
+    figure: "empty unary call with all interceptors, gRPC over h2c ÷ bare node:http2 handler",
+    atLeast: 0.6,
+    measured: (results) => edge(results, "gRPC"),
+  },
+  {
+    figure: "the same, Connect JSON over HTTP/1.1 ÷ bare node:http handler",
+    atLeast: 0.65,
+    measured: (results) => edge(results, "Connect JSON"),
+  },
   {
     figure: "REST DELETE ÷ Connect JSON DeleteSession, end to end",
     atLeast: 0.85,
