@@ -18,7 +18,7 @@ export type Stage = {
   startPostgres(nothing: undefined): Promise<string>;
   /** @returns its URL */
   createDatabase(name: string): Promise<string>;
-  /** Its servers should be gone; if not, they lose it. */
+  /** Its servers should be gone; if not, they lose it. A large one is in nobody's way then. */
   dropDatabase(name: string): Promise<void>;
   /** Starts PostgreSQL anew; its servers lose their connections. */
   restartPostgres(nothing: undefined): Promise<void>;
