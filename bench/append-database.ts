@@ -3,8 +3,11 @@ import { migrate } from "../src/storage/migrate.ts";
 import { openClient } from "./database-client.ts";
 import { digestOf, idOf, seedSessions } from "./session-seed.ts";
 
-/** Which of the sessions in the tables are used: so many, evenly spread over all of them. Numbered from 1. */
-export type UsedSessions = { count: number; stride: number };
+/**
+ * Which of the sessions in the tables are used: so many, evenly spread over all of them. Numbered from 1. Those of
+ * another `shift` (below the stride) are others.
+ */
+export type UsedSessions = { count: number; stride: number; shift?: number };
 
 /** A process that holds the states of more would measure its own memory. */
 const MOST_USED = 200_000;
@@ -15,7 +18,8 @@ export function usedSessions(sessions: number): UsedSessions {
 }
 
 /** The id of the n-th used session as SQL. */
-export const usedIdOf = (n: string, { stride }: UsedSessions): string => idOf(`${n} * ${stride}`);
+export const usedIdOf = (n: string, { stride, shift = 0 }: UsedSessions): string =>
+  idOf(`${n} * ${stride} - ${shift}`);
 
 /** The server's own schema with as many sessions in it, each with the events of its beginning. */
 export async function seedDatabase(url: string, count: number): Promise<void> {

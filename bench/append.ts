@@ -61,8 +61,10 @@ export async function measureAppend(
   await using children = new AsyncDisposableStack();
   onProgress(`filling the tables with ${sessions.toLocaleString("en-US")} sessions`);
   const databaseUrl = await stage.call("createDatabase", "append");
+  children.defer(() => stage.call("dropDatabase", "append"));
   await seedDatabase(databaseUrl, sessions);
   const referenceUrl = await copyDatabase(databaseUrl, "reference");
+  children.defer(() => stage.call("dropDatabase", "reference"));
   const used = usedSessions(sessions);
   const caller = children.use(startChild<AppendCaller>("append-caller.ts"));
   await caller.call("open", { databaseUrl, used });

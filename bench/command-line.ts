@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { full, long, type Plan, short } from "./plan.ts";
 
 export const benchmarks = [
+  "edge",
   "endpoints",
   "append",
   "contention",
@@ -27,6 +28,8 @@ the machine could do at best is left. Both sides are measured in one run, in tur
 table of the output says which of the targets were met.
 
 Benchmarks, all by default (about an hour and a half; docs/bench.md says how to read each):
+  edge        a call whose method does nothing through the whole transport, gRPC and Connect JSON;
+              beside a handler of node:http2 and node:http
   endpoints   DeleteSession and GetSession, end to end, on each protocol: Connect JSON, Connect
               binary, gRPC, gRPC-Web, REST; beside an empty handler behind the same listener
   append      the event store at 1, 8 and 64 callers; beside the same statement by pgbench and by

@@ -57,6 +57,7 @@ export async function measureEndings(
 ): Promise<EndingsResult> {
   await using undo = new AsyncDisposableStack();
   const databaseUrl = await stage.call("createDatabase", "endings");
+  undo.defer(() => stage.call("dropDatabase", "endings"));
   let nodeA = await stage.call("startGatehouse", { databaseUrl });
   undo.defer(() => stage.call("endGatehouse", nodeA));
   onProgress(`endings: filling the tables for ${size.sessions} sessions to end`);

@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Has the system drop what it keeps in memory of all files in a directory and below. They must not be open for writing.
+ * Has the system drop what it keeps in memory of all files in a directory and below, as far as it is on disk already.
  *
  * It is advice that GNU's `dd` gives for a file it reads nothing of; needs no privileges. Elsewhere nothing happens.
  */

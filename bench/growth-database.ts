@@ -30,7 +30,9 @@ export async function growDatabase(
   stage: Child<Stage>,
   sessions: number,
 ): Promise<GrownDatabase> {
-  const databaseUrl = await stage.call("createDatabase", `growth_${sessions}`);
+  const name = `growth_${sessions}`;
+  const databaseUrl = await stage.call("createDatabase", name);
+  undo.defer(() => stage.call("dropDatabase", name));
   const node = await stage.call("startGatehouse", { databaseUrl });
   undo.defer(() => stage.call("endGatehouse", node));
   const api = openApi(node, ADDING_CALLERS);

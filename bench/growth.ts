@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Child, startChild } from "./child.ts";
 import { expectVerified } from "./claims.ts";
+import { COLD_CALLERS, type ColdAppend, measureColdAppend } from "./cold-append.ts";
 import { databasePid, openClient } from "./database-client.ts";
 import { type GrowthCall, growthCalls, loadOf } from "./growth-calls.ts";
 import { type GrownDatabase, growDatabase, LONG_HISTORY, lengthen } from "./growth-database.ts";
@@ -29,6 +30,8 @@ export type GrowthResult = {
   create: { cpu: Spread | undefined; statements: Spread; pages: Spread; coldWall: Spread };
   /** SetSession of a session that has `events` events, to one that has few: processor time and median latency. */
   history: { events: number; cpu: Spread | undefined; p50: Spread };
+  /** Undefined where pgbench is not installed. */
+  coldAppend: ColdAppend | undefined;
 };
 
 export type GrownSize = {
@@ -38,12 +41,12 @@ export type GrownSize = {
   /** Of a CreateSession alone. */
   statements: number;
   pages: number;
-  /** Of a CreateSession right after a start of PostgreSQL that has none of its files in memory. */
+  /** Of a CreateSession when nothing of the databases is in memory. */
   coldCreateMs: number;
 };
 
 const CALLERS = 8;
-/** After a start, so that both sides have their connections. */
+/** So that all connections are there. */
 const FIRST_CREATES = 20;
 const COUNTED_CREATES = 200;
 
@@ -81,14 +84,15 @@ export async function measureGrowth(
   const history = await measureHistory(grown[0]!, size, run);
 
   await countStatements(grown[0]!.databaseUrl);
+  await stage.call("restartPostgres", undefined);
+  postgresPid = await databasePid(grown[0]!.databaseUrl);
   for (let round = 1; round <= rounds; round++) {
-    onProgress(`growth: round ${round} of ${rounds}: create on cold data`);
-    await stage.call("coolPostgres", undefined);
-    postgresPid = await databasePid(grown[0]!.databaseUrl);
     for (const database of inTurns(grown, round)) {
+      onProgress(`growth: round ${round} of ${rounds}: create on cold data`);
       const create = await loadOf("create", database, database.supply, 0);
       const some = (atMost: number) => ({ ...create, atMost, warmupSeconds: 0, seconds: Infinity });
       await untilAnswering(() => run(some(FIRST_CREATES)));
+      await stage.call("coolPostgres", undefined);
       const cold = await run(some(size.coldCreates));
       database.coldCreateMs.push((CALLERS * 1_000) / cold.perSecond);
       database.asked.push(await countAsked(database, COUNTED_CREATES, () => run(some(COUNTED_CREATES), 1)));
@@ -102,7 +106,9 @@ export async function measureGrowth(
     }
     sizes.push(summarizeSize(database));
   }
-  return { sizes, create: compareCreates(grown.at(-1)!, grown[0]!), history };
+  // After verifying: the reference statement does not write all that an event says.
+  const coldAppend = await measureColdAppend(stage, grown.at(-1)!, size, onProgress);
+  return { sizes, create: compareCreates(grown.at(-1)!, grown[0]!), history, coldAppend };
 }
 
 /** A database with all that was measured on it, round by round. */
@@ -211,7 +217,7 @@ function compareCpu(measured: readonly Round[], limit: readonly Round[]): Spread
   return spreadOfKnown(each);
 }
 
-export function growthTable({ sizes, create, history }: GrowthResult): string[] {
+export function growthTable({ sizes, create, history, coldAppend }: GrowthResult): string[] {
   const perSession = ({ tableBytes, indexBytes }: TableSize, sessions: number) =>
     whole((tableBytes + indexBytes) / sessions);
   const micros = (round: Round) => {
@@ -219,7 +225,7 @@ export function growthTable({ sizes, create, history }: GrowthResult): string[] 
     return busy === undefined ? "–" : whole(busy);
   };
   return [
-    `**Growth**: ${CALLERS} callers (Connect JSON), on a database of each size. CPU: processor time of server and PostgreSQL. List: the first page of a person's sessions. Statements and pages: what one CreateSession asks PostgreSQL for. Cold: right after a start of PostgreSQL with none of its files in memory.`,
+    `**Growth**: ${CALLERS} callers (Connect JSON), on a database of each size. CPU: processor time of server and PostgreSQL. List: the first page of a person's sessions. Statements and pages: what one CreateSession asks PostgreSQL for. Cold: nothing of the databases is in memory at the beginning.`,
     "",
     `| sessions | bytes per session: rows | events | ${growthCalls.map((call) => `${call}: CPU µs | p50 ms`).join(" | ")} | create: statements | pages | cold ms |`,
     `|${"--:|".repeat(6 + 2 * growthCalls.length)}`,
@@ -237,5 +243,10 @@ export function growthTable({ sizes, create, history }: GrowthResult): string[] 
     "",
     `CreateSession at the most sessions, to at the fewest: processor time ${create.cpu ? spread(create.cpu) : "–"}, statements ${spread(create.statements)}, pages ${spread(create.pages)}, wall time on cold data ${spread(create.coldWall)}.`,
     `SetSession of a session with ${whole(history.events)} events, to one with few: processor time ${history.cpu ? spread(history.cpu) : "–"}, p50 ${spread(history.p50)}.`,
+    ...(coldAppend
+      ? [
+          `Appends at ${COLD_CALLERS} callers over ${whole(coldAppend.sessions)} sessions of which nothing is in memory at the beginning, to pgbench's best single statement: ${spread(coldAppend.toPgbench)} (${whole(coldAppend.append.perSecond)} and ${whole(coldAppend.pgbench.perSecond)} a second).`,
+        ]
+      : []),
   ];
 }

@@ -46,6 +46,7 @@ export async function measureList(
 ): Promise<ListResult> {
   await using undo = new AsyncDisposableStack();
   const databaseUrl = await stage.call("createDatabase", "list");
+  undo.defer(() => stage.call("dropDatabase", "list"));
   const node = await stage.call("startGatehouse", { databaseUrl });
   undo.defer(() => stage.call("endGatehouse", node));
   onProgress(`list: filling the tables with ${sessions} sessions`);

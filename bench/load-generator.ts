@@ -4,8 +4,9 @@ import {
   CreateSessionResponseSchema,
 } from "../src/gen/zitadel/session/v2/session_service_pb.js";
 import { answerCalls } from "./child.ts";
-import { type HttpClient, openHttp2 } from "./http-clients.ts";
+import type { HttpClient } from "./http-clients.ts";
 import { openLeanHttp1 } from "./lean-http1.ts";
+import { openLeanHttp2 } from "./lean-http2.ts";
 import { closedLoop, type Loop, openLoop, type Send } from "./loops.ts";
 import { familyCpuSeconds } from "./process-use.ts";
 import { percentile, type Round } from "./statistics.ts";
@@ -44,7 +45,7 @@ export type LoadGenerator = {
 
 async function run(load: Load): Promise<LoadedRound> {
   const { origin, protocol, requests, callers, perSecond, atMost = Infinity } = load;
-  const client = protocol === "gRPC" ? openHttp2(origin, callers) : openLeanHttp1(origin, callers);
+  const client = protocol === "gRPC" ? openLeanHttp2(origin, callers) : openLeanHttp1(origin, callers);
   let next = 0;
   const send: Send = (caller) => {
     if (next >= atMost) return undefined;
@@ -117,7 +118,7 @@ async function createSessions({
     }),
   );
   const request = encodeGrpcCall("CreateSession", message, bearer);
-  const client = openHttp2(origin, CREATING_CALLERS);
+  const client = openLeanHttp2(origin, CREATING_CALLERS);
   const sessions: Session[] = [];
   let ordered = 0;
   try {

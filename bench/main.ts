@@ -4,6 +4,7 @@ import { measureAppend } from "./append.ts";
 import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
 import { measureContention } from "./contention.ts";
+import { measureEdge } from "./edge.ts";
 import { measureEndings } from "./endings.ts";
 import { measureEndpoints } from "./endpoints.ts";
 import { measureFlows } from "./flows.ts";
@@ -64,6 +65,7 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
   onProgress("starting PostgreSQL");
   const machine = describeMachine(await stage.call("startPostgres", undefined));
   const results: Measurements = {};
+  if (chosen.includes("edge")) results.edge = await measureEdge(plan.edge, onProgress);
   if (chosen.includes("endpoints"))
     results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
   if (chosen.includes("append")) Object.assign(results, await measureAppend(stage, plan.append, onProgress));

@@ -7,7 +7,7 @@ import {
 } from "../src/gen/zitadel/user/v2/user_service_pb.js";
 import type { Target } from "./api.ts";
 import { answerCalls } from "./child.ts";
-import { openHttp2 } from "./http-clients.ts";
+import { openLeanHttp2 } from "./lean-http2.ts";
 import { encodeGrpcCall, messageOf } from "./wire.ts";
 
 /** People who sign in with their passwords, over and over. A process of its own beside the load generator. */
@@ -25,7 +25,7 @@ let running = { stopped: true, signIns: 0, startedAt: 0, everybody: Promise.reso
 
 const checks: PasswordChecks = {
   async addPeople({ origin, bearer, count }) {
-    const client = openHttp2(origin, count);
+    const client = openLeanHttp2(origin, count);
     try {
       const added = Array.from({ length: count }, async (_, caller) => {
         const message = encoded(AddHumanUserRequestSchema, {
@@ -46,7 +46,7 @@ const checks: PasswordChecks = {
   },
 
   async start({ origin, bearer, userIds }) {
-    const client = openHttp2(origin, userIds.length);
+    const client = openLeanHttp2(origin, userIds.length);
     const run = { stopped: false, signIns: 0, startedAt: performance.now(), everybody: Promise.resolve() };
     const signInForever = async (userId: string, caller: number) => {
       const message = encoded(CreateSessionRequestSchema, {

@@ -11,7 +11,7 @@ import type { Stage } from "./stage.ts";
 import { busyMicroseconds, median, type Round, ratios, type Spread, summarize } from "./statistics.ts";
 import type { Request, Rpc } from "./wire.ts";
 
-/** Gatehouse beside servers of others that do the same for a session, each one process on the same PostgreSQL. */
+/** Gatehouse beside servers of others that do the same for a session, on the same PostgreSQL. */
 export type PeersResult = { getSession: Comparison; signOut: Comparison; destroy: Comparison };
 
 export type Comparison = {
@@ -133,7 +133,7 @@ const sideOf = (rounds: LoadedRound[]): Side => ({
 
 export function peersTable(result: PeersResult): string[] {
   return [
-    `**Beside servers of others**, ${CALLERS} callers, one process each, the same PostgreSQL. Ratio of requests per second: median (least–most).`,
+    `**Beside servers of others**, ${CALLERS} callers, the same PostgreSQL. Each runs as its documentation starts it: Gatehouse with a worker per core (up to four), the others as one process. Ratio of requests per second: median (least–most).`,
     "",
     "| Gatehouse ÷ peer | ratio | CPU ratio | requests/s | p50 ms | p99 ms | CPU µs | PostgreSQL µs | peer: requests/s | p50 ms | p99 ms | CPU µs | PostgreSQL µs |",
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",

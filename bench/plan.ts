@@ -45,6 +45,7 @@ export type GrowthSize = Rounds & {
 };
 
 export type Plan = {
+  edge: Rounds;
   endpoints: Rounds;
   append: AppendSize;
   contention: ContentionSize;
@@ -74,6 +75,7 @@ const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, 
 
 /** All benchmarks, in about an hour. */
 export const full: Plan = {
+  edge: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
   append: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   contention: { seconds: 10 },
@@ -96,6 +98,7 @@ export const full: Plan = {
 
 /** One of them, more thoroughly. */
 export const long: Plan = {
+  edge: { rounds: 11, warmupSeconds: 0.5, seconds: 3 },
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   append: { sessions: 1_000_000, rounds: 9, warmupSeconds: 0.5, seconds: 3 },
   contention: { seconds: 30 },
@@ -118,6 +121,7 @@ export const long: Plan = {
 
 /** Shows that everything still runs; its figures are coarse. */
 export const short: Plan = {
+  edge: { rounds: 1, warmupSeconds: 0.3, seconds: 0.5 },
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
   append: { sessions: 10_000, rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   contention: { seconds: 2 },

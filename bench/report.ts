@@ -1,5 +1,6 @@
 import { appendTable, sessionReadsTable } from "./append-table.ts";
 import { contentionTable } from "./contention.ts";
+import { edgeTable } from "./edge.ts";
 import type { EndingsResult } from "./endings.ts";
 import { CHECKING_CALLERS } from "./endings-checks.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
@@ -19,14 +20,26 @@ import { workersTable } from "./workers.ts";
 
 /** Everything as Markdown, fit for the README: the targets first, then what lies behind them. */
 export function toMarkdown({ startedAt, machine, targets, ...results }: Results): string {
-  const { endpoints, append, sessionReads, contention, peers, flows, passwords, openLoop, workers, memory } =
-    results;
+  const {
+    edge,
+    endpoints,
+    append,
+    sessionReads,
+    contention,
+    peers,
+    flows,
+    passwords,
+    openLoop,
+    workers,
+    memory,
+  } = results;
   const { list, endings, retention, growth } = results;
   return [
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
     "",
     ...targetsTable(targets),
+    ...(edge ? ["", ...edgeTable(edge)] : []),
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
     ...(sessionReads ? ["", ...sessionReadsTable(sessionReads)] : []),

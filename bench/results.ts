@@ -1,5 +1,6 @@
 import type { AppendResult, SessionReadsResult } from "./append.ts";
 import type { ContentionResult } from "./contention.ts";
+import type { EdgeResult } from "./edge.ts";
 import type { EndingsResult } from "./endings.ts";
 import type { EndpointResult } from "./endpoints.ts";
 import type { FlowsResult } from "./flows.ts";
@@ -16,6 +17,7 @@ import type { WorkersResult } from "./workers.ts";
 
 /** What a run found, benchmark by benchmark; undefined for those that were not asked for. */
 export type Measurements = {
+  edge?: EdgeResult[];
   endpoints?: EndpointResult[];
   append?: AppendResult[];
   sessionReads?: SessionReadsResult;

@@ -18,9 +18,11 @@ export type Stage = {
   startPostgres(nothing: undefined): Promise<string>;
   /** @returns its URL */
   createDatabase(name: string): Promise<string>;
-  /** Its servers should be gone; if not, they lose it. */
+  /** Its servers should be gone; if not, they lose it. A large one is in nobody's way then. */
   dropDatabase(name: string): Promise<void>;
-  /** Starts PostgreSQL anew, with none of its files in the system's memory (where GNU's `dd` can see to that). */
+  /** Starts PostgreSQL anew; its servers lose their connections. */
+  restartPostgres(nothing: undefined): Promise<void>;
+  /** Leaves nothing of the databases in memory, neither PostgreSQL's nor (where GNU's `dd` can see to that) the system's. */
   coolPostgres(nothing: undefined): Promise<void>;
   /** Any number may serve a database. `port`: by default a free one; `environment`: options besides the defaults. */
   startGatehouse(order: {
@@ -73,14 +75,20 @@ const stage: Stage = {
   async dropDatabase(name) {
     await withClient((client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
   },
+  async restartPostgres() {
+    await postgres.stop();
+    await postgres.start();
+  },
   async coolPostgres() {
     const directory = await withClient(async (client) => {
+      await client.query("CREATE EXTENSION IF NOT EXISTS pg_buffercache");
+      // What is not yet on disk can't be forgotten.
+      await client.query("CHECKPOINT");
+      await client.query("SELECT pg_buffercache_evict_all()");
       const { rows } = await client.query<{ data_directory: string }>("SHOW data_directory");
       return rows[0]!.data_directory;
     });
-    await postgres.stop();
     await forgetFiles(join(directory, "base"));
-    await postgres.start();
   },
   async startGatehouse({ databaseUrl, port, environment }) {
     const directory = await stage.createDirectory(undefined);

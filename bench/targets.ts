@@ -1,3 +1,4 @@
+import type { EdgeResult } from "./edge.ts";
 import { row, spread } from "./markdown.ts";
 import type { Measurements } from "./results.ts";
 import type { Spread } from "./statistics.ts";
@@ -25,7 +26,20 @@ const COLD_SESSIONS = 10_000_000;
 const appendAt64 = ({ append }: Measurements, isCold: boolean) =>
   append?.find(({ callers, sessions }) => callers === 64 && sessions >= COLD_SESSIONS === isCold);
 
+const edge = ({ edge }: Measurements, protocol: EdgeResult["protocol"]) =>
+  edge?.find((result) => result.protocol === protocol)?.toBare;
+
 const targets: readonly Target[] = [
+  {
+    figure: "empty unary call with all interceptors, gRPC over h2c ÷ bare node:http2 handler",
+    atLeast: 0.6,
+    measured: (results) => edge(results, "gRPC"),
+  },
+  {
+    figure: "the same, Connect JSON over HTTP/1.1 ÷ bare node:http handler",
+    atLeast: 0.65,
+    measured: (results) => edge(results, "Connect JSON"),
+  },
   {
     figure: "REST DELETE ÷ Connect JSON DeleteSession, end to end",
     atLeast: 0.85,
@@ -41,6 +55,11 @@ const targets: readonly Target[] = [
     figure: "the same over 10 million sessions, not in PostgreSQL's own memory",
     atLeast: 1.2,
     measured: (results) => appendAt64(results, true)?.toPgbench,
+  },
+  {
+    figure: "the same at the most sessions, on cold data",
+    atLeast: 1.2,
+    measured: ({ growth }) => growth?.coldAppend?.toPgbench,
   },
   {
     figure: "append p99 at 64 callers ÷ pgbench's mean latency at 64 clients",
