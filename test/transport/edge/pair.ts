@@ -82,15 +82,14 @@ export class Side {
   /** Begins the request and leaves when `when` says so. */
   async cut(request: EdgeRequest, when: Promise<unknown>): Promise<void> {
     if (request.version === 1) await this.#http1[0]!.cut(Buffer.concat(onHttp1(request)), when);
-    else await this.#http2.cut(onHttp2(request), when);
+    else await this.#http2.cut(onHttp2(request), true, when);
   }
 
-  /** Leaves before the body is complete. */
+  /** Leaves as soon as all but the end of its body is sent. */
   async cutWithin(request: EdgeRequest): Promise<void> {
-    const sent = new Promise((resolve) => setTimeout(resolve, 20));
-    if (request.version === 2) return this.#http2.cut(onHttp2(request), sent);
+    if (request.version === 2) return this.#http2.cut(onHttp2(request), false, Promise.resolve());
     const whole = Buffer.concat(onHttp1(request));
-    await this.#http1[0]!.cut(whole.subarray(0, -2), sent);
+    await this.#http1[0]!.cut(whole.subarray(0, -2), Promise.resolve());
   }
 
   async close(): Promise<void> {

@@ -25,10 +25,10 @@ export class RawHttp1 {
     return received;
   }
 
-  /** Begins a request and hangs up. */
+  /** Sends a request, or its beginning, and hangs up. */
   async cut(bytes: Buffer, when: Promise<unknown>): Promise<void> {
     const socket = await opened(this.#port);
-    socket.write(bytes);
+    await new Promise((resolve) => socket.write(bytes, resolve));
     await when;
     socket.destroy();
   }

@@ -32,11 +32,12 @@ export class RawHttp2 {
     });
   }
 
-  /** Begins a request and resets its stream. */
-  async cut({ headers, pieces }: Http2Request, when: Promise<unknown>): Promise<void> {
+  /** Sends a request, or its beginning, and resets its stream. */
+  async cut({ headers, pieces }: Http2Request, isWhole: boolean, when: Promise<unknown>): Promise<void> {
     const stream = this.#session.request(headers);
     stream.on("error", () => {});
-    for (const piece of pieces) stream.write(piece);
+    await Promise.all(pieces.map((piece) => new Promise((resolve) => stream.write(piece, resolve))));
+    if (isWhole) stream.end();
     await when;
     stream.close(http2.constants.NGHTTP2_CANCEL);
   }
