@@ -1,7 +1,15 @@
 import { parseArgs } from "node:util";
 import { full, long, type Plan, short } from "./plan.ts";
 
-export const benchmarks = ["endpoints", "append", "passwords", "list", "endings", "retention"] as const;
+export const benchmarks = [
+  "endpoints",
+  "edge",
+  "append",
+  "passwords",
+  "list",
+  "endings",
+  "retention",
+] as const;
 export type Benchmark = (typeof benchmarks)[number];
 
 export type CommandLine = { help: boolean; chosen: readonly Benchmark[]; plan: Plan };
@@ -14,6 +22,8 @@ the machine could do at best is left. Both sides are measured in one run, in tur
 Benchmarks, all by default (about an hour; the first three take five minutes):
   endpoints   DeleteSession and GetSession, end to end, on each protocol: Connect JSON, Connect
               binary, gRPC, gRPC-Web, REST; beside an empty handler behind the same listener
+  edge        calls that have nothing to do, over gRPC and Connect JSON, on the short way and on
+              Connect's; beside a bare handler of Node's that answers the same bytes (needs h2load)
   append      the event store at 1, 8 and 64 callers; beside the same statement by pgbench and by
               a plain pg loop (without pgbench on this machine, by the loop alone)
   passwords   the latency of GetSession while 32 people sign in with their passwords, beside its

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { measureAppend } from "./append.ts";
 import { type Child, startChild } from "./child.ts";
 import { type CommandLine, help, parseCommandLine } from "./command-line.ts";
+import { measureEdge } from "./edge.ts";
 import { measureEndings } from "./endings.ts";
 import { measureEndpoints } from "./endpoints.ts";
 import { measureList } from "./list.ts";
@@ -59,6 +60,7 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
   };
   if (chosen.includes("endpoints"))
     results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
+  if (chosen.includes("edge")) results.edge = await measureEdge(plan.edge, onProgress);
   if (chosen.includes("append")) results.append = await measureAppend(stage, plan.append, onProgress);
   if (chosen.includes("passwords"))
     results.passwords = await measurePasswords(stage, plan.passwords, onProgress);

@@ -1,3 +1,5 @@
+import type { EdgeRounds } from "./edge.ts";
+
 /** How long and how often one side of a comparison is measured. */
 export type Rounds = { rounds: number; warmupSeconds: number; seconds: number };
 
@@ -27,6 +29,7 @@ export type RetentionSize = {
 
 export type Plan = {
   endpoints: Rounds;
+  edge: EdgeRounds;
   append: Rounds;
   passwords: Rounds;
   list: ListSize;
@@ -49,6 +52,7 @@ const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, 
 /** All benchmarks, in about an hour. */
 export const full: Plan = {
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
+  edge: { rounds: 5, warmupRequests: 20_000, requests: 20_000 },
   append: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   passwords: { rounds: 5, warmupSeconds: 0.5, seconds: 2 },
   list: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.25, seconds: 1 },
@@ -59,6 +63,7 @@ export const full: Plan = {
 /** One of them, more thoroughly. */
 export const long: Plan = {
   endpoints: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
+  edge: { rounds: 9, warmupRequests: 40_000, requests: 50_000 },
   append: { rounds: 9, warmupSeconds: 0.5, seconds: 3 },
   passwords: { rounds: 9, warmupSeconds: 0.5, seconds: 5 },
   list: { sessions: 1_000_000, rounds: 9, warmupSeconds: 0.25, seconds: 1 },
@@ -69,6 +74,7 @@ export const long: Plan = {
 /** Shows that everything still runs; its figures are coarse. */
 export const short: Plan = {
   endpoints: { rounds: 1, warmupSeconds: 0.2, seconds: 0.5 },
+  edge: { rounds: 1, warmupRequests: 2_000, requests: 2_000 },
   append: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   passwords: { rounds: 1, warmupSeconds: 0.2, seconds: 1 },
   list: { sessions: 10_000, rounds: 1, warmupSeconds: 0.05, seconds: 0.1 },

@@ -1,4 +1,5 @@
 import type { AppendResult } from "./append.ts";
+import type { EdgeResult } from "./edge.ts";
 import type { EndingsResult } from "./endings.ts";
 import { CHECKING_CALLERS } from "./endings-checks.ts";
 import { CALLERS, type EndpointResult } from "./endpoints.ts";
@@ -12,6 +13,7 @@ export type Results = {
   startedAt: string;
   machine: Machine;
   endpoints?: EndpointResult[];
+  edge?: EdgeResult[];
   append?: AppendResult[];
   passwords?: PasswordsResult;
   list?: ListResult;
@@ -24,6 +26,7 @@ export function toMarkdown({
   startedAt,
   machine,
   endpoints,
+  edge,
   append,
   passwords,
   list,
@@ -34,6 +37,7 @@ export function toMarkdown({
     `Gatehouse ${machine.gatehouse} on ${machine.database}; Node ${machine.node}; ${machine.cores} cores (${machine.processor}),`,
     `${machine.memoryGib} GiB, ${machine.platform}; ${startedAt.slice(0, 10)}. Server, database and load share the machine; load before: ${machine.loadPerCore} per core.`,
     ...(endpoints ? ["", ...endpointsTable(endpoints)] : []),
+    ...(edge ? ["", ...edgeTable(edge)] : []),
     ...(append ? ["", ...appendTable(append)] : []),
     ...(passwords ? ["", ...passwordsTable(passwords)] : []),
     ...(list ? ["", ...listTable(list)] : []),
@@ -61,6 +65,31 @@ function endpointsTable(results: EndpointResult[]): string[] {
     ),
     "",
     `CPU: processor time of the server process for one request. With ≥ the load generator had used up its core, and the server could have done more.`,
+  ];
+}
+
+function edgeTable(results: EdgeResult[]): string[] {
+  const side = ({ perSecond, cpuMicroseconds }: EdgeResult["bare"]) => [
+    whole(perSecond),
+    cpuMicroseconds === undefined ? "–" : cpuMicroseconds.toFixed(1),
+  ];
+  return [
+    "**The way of a call**: empty calls with all interceptors, against a bare handler of Node's that answers the same bytes. Ratios: median (least–most).",
+    "",
+    "| protocol | way | ratio of requests/s | ratio by CPU | requests/s | CPU µs | bare: requests/s | CPU µs |",
+    "|---|---|--:|--:|--:|--:|--:|--:|",
+    ...results.map(({ protocol, way, transport, bare, ratio, cpuRatio }) =>
+      row([
+        protocol,
+        way,
+        spread(ratio),
+        cpuRatio ? spread(cpuRatio) : "–",
+        ...side(transport),
+        ...side(bare),
+      ]),
+    ),
+    "",
+    "CPU: processor time of the server process for one request. Where the machine has no core to spare for the load, the ratio of requests swings, and that of the processor time is the one to read.",
   ];
 }
 
