@@ -67,6 +67,7 @@ export class Http2Carrier implements Carrier {
   readonly httpVersion = "2.0";
   readonly headers: IncomingHttpHeaders;
   readonly #stream: ServerHttp2Stream;
+  #answered = false;
 
   constructor(stream: ServerHttp2Stream, headers: Http2Headers) {
     this.#stream = stream;
@@ -79,13 +80,15 @@ export class Http2Carrier implements Carrier {
     return readAll(this.#stream, this.headers["content-length"], maxBytes);
   }
   onGone(listener: () => void): void {
+    // Node ends a stream that is reset, so the stream itself does not know whether it was answered.
     this.#stream.once("close", () => {
-      if (!this.#stream.writableEnded) listener();
+      if (!this.#answered) listener();
     });
   }
   send({ status, fields, body, trailers }: Reply): void {
     const stream = this.#stream;
     if (this.isGone) return;
+    this.#answered = true;
     fields.unshift(":status", String(status));
     stream.respond(fields, trailers && { waitForTrailers: true });
     if (trailers !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(trailers));

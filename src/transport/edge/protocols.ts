@@ -64,11 +64,12 @@ export function readOrdinary(headers: IncomingHttpHeaders, maxBodyBytes: number)
   const found = wires.get(headers["content-type"] as string);
   if (found === undefined || Number(headers["content-length"]) > maxBodyBytes) return undefined;
   if (found.protocol === "connect") {
-    if (headers["content-encoding"] !== undefined) return undefined;
+    if (headers["content-encoding"] !== undefined || headers["grpc-timeout"] !== undefined) return undefined;
     return ordinary(found, headers["accept-encoding"], headers["connect-timeout-ms"], parseConnectTimeout);
   }
   const encoding = headers["grpc-encoding"];
   if (encoding !== undefined && encoding !== "identity") return undefined;
+  if (headers["connect-timeout-ms"] !== undefined) return undefined;
   const result = ordinary(found, headers["grpc-accept-encoding"], headers["grpc-timeout"], parseGrpcTimeout);
   // There even the trailers may be compressed.
   return found.protocol === "grpc-web" && result?.gzip ? undefined : result;

@@ -82,9 +82,9 @@ function createUnaryMethod(
     header: request.responseHeader,
     trailer: request.responseTrailer,
   });
-  const invoke = interceptors.reduceRight((next, interceptor) => {
-    const intercepted = interceptor(next as never) as unknown as UnaryMethod["invoke"];
-    return (request) => intercepted(asUnaryCall(request));
+  const invoke = interceptors.reduceRight<UnaryMethod["invoke"]>((next, interceptor) => {
+    const handedOn = (request: UnaryCall) => next(asUnaryCall(request));
+    return interceptor(handedOn as never) as unknown as UnaryMethod["invoke"];
   }, call);
   return {
     method,

@@ -1,0 +1,56 @@
+import crypto from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { LANES, Pair } from "./pair.ts";
+import { restRequest, rpcRequest } from "./requests.ts";
+
+// Ids and times are the same on both sides, so that every byte can be compared.
+const { randomUUID } = crypto;
+let pair: Pair;
+beforeAll(async () => {
+  crypto.randomUUID = () => "0197a000-0000-7000-8000-00000000000a";
+  syncBuiltinESMExports();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2026, 0, 1) });
+  pair = await Pair.start();
+});
+afterAll(async () => {
+  await pair.close();
+  vi.useRealTimers();
+  crypto.randomUUID = randomUUID;
+  syncBuiltinESMExports();
+});
+
+// What differs is told with the request it was about, so nothing needs to be shrunk.
+const batchOf = <T>(request: fc.Arbitrary<T>) => fc.array(request, { minLength: LANES, maxLength: LANES });
+const batches = (count: number) => Math.ceil(count / LANES);
+
+test("5,000 calls are answered alike on the short way and on the long one", async () => {
+  await fc.assert(
+    fc.asyncProperty(batchOf(rpcRequest), (requests) => pair.expectSame(requests)),
+    { numRuns: batches(5_000), endOnFailure: true },
+  );
+  expect(pair.compared).toBeGreaterThanOrEqual(5_000);
+  expect(pair.begun, "calls that began").toBeGreaterThan(pair.compared / 2);
+});
+
+test("1,000 calls over REST are answered alike", async () => {
+  await fc.assert(
+    fc.asyncProperty(batchOf(restRequest), (requests) => pair.expectSame(requests)),
+    { numRuns: batches(1_000), endOnFailure: true },
+  );
+});
+
+test.each(["header", "trailer", "byte"] as const)("one %s that differs is found", async (fault) => {
+  const faulty = await Pair.start(fault);
+  try {
+    const request = fc.sample(rpcRequest, { numRuns: 200, seed: 1 });
+    const begun = request.filter(
+      ({ script, target }) => script.error === undefined && target.endsWith("/GetSession"),
+    );
+    expect(begun.length).toBeGreaterThan(LANES);
+    await expect(faulty.expectSame(begun.slice(0, LANES))).rejects.toThrow("x");
+  } finally {
+    await faulty.close();
+  }
+});
