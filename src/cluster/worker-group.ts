@@ -75,7 +75,7 @@ export class WorkerGroup {
   }
 
   /**
-   * Starts the workers: the first one alone, so that one migration and one first start are made, then the others.
+   * Starts the workers: the first one opens the database alone, so that one migration and one first start are made.
    * Resolves when all serve, to what the first one says.
    * @throws WorkerFailed if one of them ends instead
    */
@@ -101,14 +101,14 @@ export class WorkerGroup {
       },
       this.#config.shutdownGraceSeconds * 1_000 + CLOSING_MS,
     );
-    const exits = left.map(async (worker) => {
-      const exit = once(worker, "exit");
+    const exits = left.map((worker) => {
+      const exit = new Promise<number>((resolve) => worker.once("exit", resolve));
       tell(worker, { type: "stop" });
-      return (await exit)[0] === 0;
+      return exit;
     });
-    const inOrder = await Promise.all(exits);
+    const codes = await Promise.all(exits);
     clearTimeout(late);
-    return inOrder.every((well) => well);
+    return codes.every((code) => code === 0);
   }
 
   #fork({ isFirst }: { isFirst: boolean }): void {
