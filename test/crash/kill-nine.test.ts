@@ -1,3 +1,5 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createTestDatabase, engines, type TestDatabase } from "../support/databases.ts";
 import { environmentOf, runGatehouse, type ServingProcess, serveGatehouse } from "./gatehouse-process.ts";
@@ -93,6 +95,10 @@ describe.each(engines)("a server on %s, killed under load", (engine) => {
 
   beforeEach(async () => {
     database = await createTestDatabase(engine);
+    if (engine === "pglite") {
+      // As it is where nobody has turned it off for tests.
+      await appendFile(join(database.config.dataDir!, "pglite", "postgresql.conf"), "fsync = on\n");
+    }
   });
   afterEach(() => database.remove());
 
