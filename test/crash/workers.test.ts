@@ -39,6 +39,11 @@ async function prepare(): Promise<void> {
   };
 }
 
+function placeOf({ config }: TestDatabase): { url: URL; name: string } {
+  const url = new URL(config.databaseUrl!);
+  return { url, name: url.pathname.slice(1) };
+}
+
 /** One connection to each worker. */
 async function connectToEach(): Promise<[Connection, Connection]> {
   const connections = [await Connection.to(server), await Connection.to(server)] as const;
@@ -75,8 +80,7 @@ describe("two workers on one port", () => {
   afterAll(async () => {
     for (const connection of pair) connection.close();
     await server.kill();
-    // The last test has removed it.
-    await database.remove().catch(() => {});
+    await database.remove();
   });
 
   it("say once that they are up, and share eight connections evenly, whenever these come", async () => {
@@ -276,8 +280,9 @@ describe("two workers on one port", () => {
   it("give up when they end as soon as they are started, again and again", async () => {
     const successors = server.logs.filter(({ msg }) => msg === "worker serves").map(({ worker }) => worker);
     expect(successors).toHaveLength(WORKERS);
-    // Workers that run would live without it, new ones cannot start.
-    await database.remove();
+    // Workers that run keep their connections, new ones get none.
+    const { url, name } = placeOf(database);
+    await onMaintenanceDatabase(url, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
     const before = server.logs.length;
     for (const pid of successors) process.kill(Number(pid), "SIGKILL");
     expect(await within("the end", 40_000, server.exit)).toEqual({ code: 1, signal: null });
@@ -289,14 +294,13 @@ describe("two workers on one port", () => {
     });
     const ends = since.filter(({ msg }) => msg.startsWith("worker ended"));
     expect(ends.length).toBeGreaterThanOrEqual(3);
-    expect(server.stderr()).toContain("gatehouse: the database does not exist");
+    expect(server.stderr()).toContain("is not currently accepting connections");
   });
 });
 
 /** Leaves of a database its name. */
-async function empty({ config }: TestDatabase): Promise<void> {
-  const url = new URL(config.databaseUrl!);
-  const name = url.pathname.slice(1);
+async function empty(emptied: TestDatabase): Promise<void> {
+  const { url, name } = placeOf(emptied);
   await onMaintenanceDatabase(url, `DROP DATABASE ${name} WITH (FORCE)`);
   await onMaintenanceDatabase(url, `CREATE DATABASE ${name}`);
 }
