@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type OpenDatabase, openPglite } from "../../src/storage/database.ts";
 import { limitWal } from "../../src/storage/embedded/checkpoints.ts";
 import { openEngine } from "../../src/storage/embedded/engine.ts";
@@ -158,6 +158,7 @@ describe("an embedded database that cannot go on writing its log", () => {
     ["in the midst of one", 400_000],
   ])("ends %s, says why and leaves nobody waiting", async (_, length) => {
     const database = await createTestDatabase("pglite");
+    onTestFinished(() => database.remove());
     const directory = join(database.config.dataDir!, "pglite");
     const deaths: string[] = [];
     const opened = await openPglite(directory, ({ message }) => deaths.push(message));
@@ -181,13 +182,13 @@ describe("an embedded database that cannot go on writing its log", () => {
       expect.stringMatching(/^could not create file "pg_wal\/\S+": No such file or directory$/),
     ]);
     await opened.close();
-    await database.remove();
   });
 });
 
 describe("an embedded database that writes a lot", () => {
   it("keeps its log short by checkpoints, as often as it must", async () => {
     const database = await createTestDatabase("pglite");
+    onTestFinished(() => database.remove());
     const directory = join(database.config.dataDir!, "pglite");
     const engine = await openEngine(directory, (error) => expect.unreachable(String(error)));
     const statements: string[] = [];
@@ -213,6 +214,5 @@ describe("an embedded database that writes a lot", () => {
       6,
     );
     await engine.close();
-    await database.remove();
   });
 });
