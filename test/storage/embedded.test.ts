@@ -1,8 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { sql } from "kysely";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type OpenDatabase, openPglite } from "../../src/storage/database.ts";
 import { limitWal } from "../../src/storage/embedded/checkpoints.ts";
 import { openEngine } from "../../src/storage/embedded/engine.ts";
@@ -148,24 +149,46 @@ describe("the embedded database in its thread", () => {
     expect(await counted("a")).toBe(32 * 100_000);
     expect(deaths).toEqual([]);
   });
+});
 
-  it("that ends by itself leaves nobody waiting, and says why", async () => {
-    // PostgreSQL panics when it cannot go on writing its log.
+describe("an embedded database that cannot go on writing its log", () => {
+  it.each([
+    ["between statements", 100],
+    // PostgreSQL holds a lock then, and would wait for it in vain.
+    ["in the midst of one", 400_000],
+  ])("ends %s, says why and leaves nobody waiting", async (_, length) => {
+    const database = await createTestDatabase("pglite");
+    onTestFinished(() => database.remove());
+    const directory = join(database.config.dataDir!, "pglite");
+    const deaths: string[] = [];
+    const opened = await openPglite(directory, ({ message }) => deaths.push(message));
+    await sql`CREATE TABLE written (text text)`.execute(opened.db);
+    const write = () =>
+      sql`INSERT INTO written VALUES (${randomBytes(length / 2).toString("hex")})`.execute(opened.db);
+
     rmSync(join(directory, "pg_wal"), { recursive: true });
-    await sql`SELECT pg_switch_wal()`.execute(opened.db).catch(() => {});
-    for (const failure of await Promise.all([failureOf(put("lost", 1)), failureOf(put("too", 1))])) {
+    if (length === 100) await sql`SELECT pg_switch_wal()`.execute(opened.db);
+    const writeUntilRefused = async () => {
+      for (;;) await write();
+    };
+    for (const failure of await Promise.all([
+      failureOf(writeUntilRefused()),
+      failureOf(writeUntilRefused()),
+    ])) {
       expect(failure).toMatchObject({ slug: "storage.unavailable" });
     }
-    expect(deaths.map(({ message }) => message)).toEqual([
+    expect(await failureOf(write())).toMatchObject({ slug: "storage.unavailable" });
+    expect(deaths).toEqual([
       expect.stringMatching(/^could not create file "pg_wal\/\S+": No such file or directory$/),
     ]);
-    expect(await failureOf(counted("lost"))).toMatchObject({ slug: "storage.unavailable" });
+    await opened.close();
   });
 });
 
 describe("an embedded database that writes a lot", () => {
   it("keeps its log short by checkpoints, as often as it must", async () => {
     const database = await createTestDatabase("pglite");
+    onTestFinished(() => database.remove());
     const directory = join(database.config.dataDir!, "pglite");
     const engine = await openEngine(directory, (error) => expect.unreachable(String(error)));
     const statements: string[] = [];
@@ -191,6 +214,5 @@ describe("an embedded database that writes a lot", () => {
       6,
     );
     await engine.close();
-    await database.remove();
   });
 });

@@ -124,7 +124,6 @@ describe("an embedded database after a power cut", () => {
     const sync = vi.spyOn(fs, "fdatasyncSync").mockImplementation(() => {
       throw refusal;
     });
-    // PostgreSQL panics, and PGlite takes that for the end of the statement.
     await engine.query("CREATE TABLE lost ()").catch(() => {});
     sync.mockRestore();
     expect(failures).toEqual([refusal]);

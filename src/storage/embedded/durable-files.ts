@@ -14,18 +14,22 @@ const WAL_SEGMENT = /\/pg_wal\/[0-9A-F]{24}$/;
  * Emscripten then says "done" to whoever asks for one.
  */
 export class DurableFiles extends NodeFS {
-  readonly #onFailure: (error: unknown) => void;
+  readonly #onFault: (reason: unknown) => void;
 
-  /** @param onFailure hears of an fsync that failed: what was written may be lost, and no later fsync would tell */
-  constructor(directory: string, onFailure: (error: unknown) => void) {
+  /**
+   * @param onFault hears, in the midst of it, of an fsync that failed: what was written may be lost, and no later fsync
+   *   would tell; and of an abort of PostgreSQL, after which PGlite goes on as if the statement were done
+   */
+  constructor(directory: string, onFault: (reason: unknown) => void) {
     super(directory);
-    this.#onFailure = onFailure;
+    this.#onFault = onFault;
   }
 
   override async init(...parameters: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
     const { emscriptenOpts } = await super.init(...parameters);
     const preRun = [...(emscriptenOpts.preRun as unknown[]), (module: Module) => this.#addSync(module)];
-    return { emscriptenOpts: { ...emscriptenOpts, preRun } as typeof emscriptenOpts };
+    const onAbort = (what: unknown) => this.#onFault(what);
+    return { emscriptenOpts: { ...emscriptenOpts, preRun, onAbort } as typeof emscriptenOpts };
   }
 
   #addSync({ NODEFS }: Module): void {
@@ -35,7 +39,7 @@ export class DurableFiles extends NodeFS {
         else fs.fsyncSync(nfd);
         return 0;
       } catch (error) {
-        this.#onFailure(error);
+        this.#onFault(error);
         throw error;
       }
     };

@@ -7,6 +7,8 @@ export type EngineRequest =
 
 export type EngineReply =
   | { ready: true }
+  /** The last one: PostgreSQL ended by itself, and the thread with it. */
+  | { fault: string }
   | { id: number; results: EngineResults }
   | { id: number; error: EngineErrorFields };
 

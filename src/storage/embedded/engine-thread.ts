@@ -38,6 +38,7 @@ export class EngineThread implements Queries {
       this.#worker.on("error", end);
       this.#worker.on("exit", (code) => end(new Error(`its thread ended with code ${code}`)));
       this.#worker.on("message", (reply: EngineReply) => {
+        if ("fault" in reply) return end(new Error(reply.fault));
         if (!("ready" in reply)) return this.#settle(reply);
         this.ready = true;
         // Like PGlite in this thread, it keeps no process alive but while it works.
@@ -87,7 +88,7 @@ export class EngineThread implements Queries {
     });
   }
 
-  #settle(reply: Exclude<EngineReply, { ready: true }>): void {
+  #settle(reply: Extract<EngineReply, { id: number }>): void {
     const waiting = this.#waiting.get(reply.id)!;
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) this.#worker.unref();

@@ -12,29 +12,26 @@ export type EngineJob = { directory: string };
 const port = parentPort!;
 const reply = (message: EngineReply) => port.postMessage(message);
 
-/** What ends this thread, and the process with it: nobody knows what the engine has kept, or would answer next. */
-let fault: unknown;
-const engine = await openEngine((workerData as EngineJob).directory, (error) => {
-  fault = error;
-});
+// The process ends with this thread.
+function stop(reason: Error): never {
+  reply({ fault: reason.message });
+  process.exit(1);
+}
+
+const engine = await openEngine((workerData as EngineJob).directory, stop);
 const checkpointIfDue = limitWal((statement) => run(statement));
 
 async function run(statement: string, parameters: unknown[] = []): Promise<EngineResults> {
   try {
     const results: EngineResults = await engine.query(statement, parameters);
-    // PGlite takes an abort of PostgreSQL for the end of the statement.
-    if (results.command === undefined) fault ??= new Error("PostgreSQL stopped in the middle of a statement");
+    // PGlite takes what it does not know for the end of the statement.
+    if (results.command === undefined) stop(new Error("PostgreSQL stopped in the middle of a statement"));
     return results;
   } catch (error) {
-    if (endsEngine(error)) fault ??= error;
+    if ((error as { severity?: string }).severity === "FATAL") stop(error as Error);
     throw error;
   }
 }
-
-const endsEngine = (error: unknown): boolean =>
-  // WebAssembly's own: memory exhausted, an instruction that must not be reached.
-  (error as Error).name === "RuntimeError" ||
-  ["FATAL", "PANIC"].includes((error as { severity?: string }).severity ?? "");
 
 async function outcomeOf(request: EngineRequest): Promise<EngineReply> {
   const { id } = request;
@@ -48,11 +45,9 @@ async function outcomeOf(request: EngineRequest): Promise<EngineReply> {
 }
 
 async function answer(request: EngineRequest): Promise<void> {
-  const outcome = await outcomeOf(request);
-  if (fault === undefined) reply(outcome);
+  reply(await outcomeOf(request));
   // A checkpoint that fails for want of space is due again a second later.
   if (!engine.closed && !engine.isInTransaction()) await checkpointIfDue().catch(() => {});
-  if (fault !== undefined) throw new Error(fieldsOf(fault).message);
 }
 
 let last = Promise.resolve();

@@ -19,10 +19,24 @@ const startParams = [
 /**
  * Opens the embedded database in this thread.
  * @param directory what `createEngine` made
- * @param onFailure hears that the disk refused to keep what was written; the engine must not be used any more
+ * @param onFault hears why nobody knows any more what the engine has kept, or would answer next; it must not be used
+ *   again, nor be returned to: an aborted PostgreSQL may wait for itself
  */
-export const openEngine = (directory: string, onFailure: (error: unknown) => void): Promise<PGlite> =>
-  PGlite.create({ fs: new DurableFiles(directory, onFailure), startParams });
+export function openEngine(directory: string, onFault: (reason: Error) => void): Promise<PGlite> {
+  let panic: string | undefined;
+  const files = new DurableFiles(directory, (reason) => {
+    onFault(reason instanceof Error ? reason : new Error(panic ?? `PostgreSQL aborted ${reason}`.trim()));
+  });
+  return PGlite.create({
+    fs: files,
+    startParams,
+    // The log of PostgreSQL, statements and all, of which only the last words are wanted.
+    onStderr: (line) => {
+      panic ??= /PANIC: +(.*)/.exec(line)?.[1];
+      return false;
+    },
+  });
+}
 
 /** Makes the files of a new database in an empty directory. They are not synced. */
 export async function createEngine(directory: string): Promise<void> {
