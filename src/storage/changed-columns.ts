@@ -10,7 +10,7 @@ export type SetColumns = { key: string; columns: readonly SetColumn[] };
 
 /**
  * Each set of columns is a statement of its own that every connection keeps a plan of. Most commands come down to few
- * sets; whoever comes after so many writes the whole row.
+ * sets; whoever comes after so many makes do with one of them, or writes the whole row.
  */
 const MAX_SETS = 16;
 const sets = new Map<RowTable, Map<string, SetColumns>>();
@@ -27,10 +27,19 @@ export function changedColumns(table: RowTable, changes: readonly Change[]): Set
     : whole;
   const known = sets.get(table) ?? new Map<string, SetColumns>();
   sets.set(table, known);
-  const marks = known.has(key) || known.size < MAX_SETS ? key : whole;
+  const marks = known.has(key) || known.size < MAX_SETS ? key : (leastCovering(known.keys(), key) ?? whole);
   const made = known.get(marks) ?? { key: marks, columns: markedColumns(columns, marks) };
   known.set(marks, made);
   return made;
+}
+
+/** Of the sets that will do for this one the one that sends the fewest values: any value may be sent, changed or not. */
+function leastCovering(sets: Iterable<string>, key: string): string | undefined {
+  const covering = [...sets].filter((marks) =>
+    [...marks].every((mark, index) => mark === "v" || mark === key[index]),
+  );
+  const sent = (marks: string) => marks.split("v").length;
+  return covering.sort((a, b) => sent(a) - sent(b))[0];
 }
 
 function markedColumns(columns: RowTable["columns"], marks: string): SetColumn[] {
@@ -60,8 +69,10 @@ function marked(changes: readonly Change[], field: string): "-" | "n" | "v" {
   let isChanged = false;
   for (const { before, state } of changes) {
     const after = (state as unknown as Row)[field];
-    if (after !== (before as unknown as Row)[field]) isChanged = true;
-    if (!(after instanceof Date && after.getTime() === APPEND_TIME.getTime())) isNow = false;
+    const offset = after instanceof Date ? after.getTime() - APPEND_TIME.getTime() : Number.NaN;
+    // A state that is carried on as it was folded has such times already, of an append before this one.
+    if (after !== (before as unknown as Row)[field] || offset >= 0) isChanged = true;
+    if (offset !== 0) isNow = false;
     if (isChanged && !isNow) return "v";
   }
   return isChanged ? "n" : "-";

@@ -19,10 +19,11 @@ const SESSIONS = 6;
 /** The last one's lifetime is over: it can be ended only. */
 const EXPIRED = SESSIONS - 1;
 
+const tokenSet = { type: "session.token.set", payload: { tokenDigest: "next" } } as const;
 const event: fc.Arbitrary<SessionEvent> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.constant({ type: "session.token.set", payload: { tokenDigest: "next" } } as const),
+    arbitrary: fc.constant(tokenSet),
   },
   fc.record({
     type: fc.constant("session.metadata.set" as const),
@@ -118,6 +119,24 @@ describe.each(engines)("units written together on %s", (engine) => {
         ]),
       ),
     );
+
+  it("get the time of their own append, also on a state that was carried on from another", async () => {
+    const created = await someSessions();
+    const next = (state: SessionState) => change(sessionAggregate, state, [tokenSet], "tester");
+    const carried = created.slice(0, 2).map(next);
+    const [first] = await Promise.all(carried.map((each) => events.append([each])));
+    let last = first!;
+    let states = carried.map(({ state }) => state);
+    while (last.getTime() === first!.getTime()) {
+      const further = states.map(next);
+      [last] = (await Promise.all(further.map((each) => events.append([each])))) as [Date];
+      states = further.map(({ state }) => state);
+    }
+    expect((await sessions.find(created[0]!.id))!.session).toMatchObject({
+      changedAt: last,
+      lastUsedAt: last,
+    });
+  });
 
   it("become what they become one by one", async () => {
     await fc.assert(
