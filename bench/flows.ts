@@ -1,15 +1,16 @@
 import { hashSync } from "bcryptjs";
+import { workersOf } from "../src/config.ts";
 import { defaultParallel } from "../src/crypto/password-hasher.ts";
 import { ADDING_CALLERS, addOrganization, addPeople, PASSWORD } from "./accounts.ts";
 import { openApi } from "./api.ts";
 import type { BareHasher } from "./bare-hasher.ts";
 import { type Child, startChild } from "./child.ts";
 import { databasePid } from "./database-client.ts";
-import type { Load, LoadedRound, LoadGenerator } from "./load-generator.ts";
+import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
 import { milliseconds, row, spread, whole } from "./markdown.ts";
 import type { Rounds } from "./plan.ts";
 import { encodeSignIn } from "./session-calls.ts";
-import type { Node, Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 import {
   busyMicroseconds,
   type Round,
@@ -18,7 +19,6 @@ import {
   spreadOfKnown,
   summarize,
 } from "./statistics.ts";
-import type { Request } from "./wire.ts";
 
 /** Sign-ins, each one CreateSession, and what they cost server and database together. */
 export type FlowsResult = {
@@ -37,7 +37,13 @@ const CALLERS = 64;
 const PEOPLE = 500;
 const BCRYPT_COST = 8;
 /** More than one core verifies in a second. */
-const FIRST_SIGN_INS_PER_SECOND = 60 * defaultParallel();
+const FIRST_SIGN_INS_PER_SECOND = 60;
+
+/** Of all workers of a server together. */
+function hashingThreads(databaseUrl: string): number {
+  const workers = workersOf({ workers: undefined, databaseUrl });
+  return workers * defaultParallel(workers);
+}
 
 /** CreateSession (Connect JSON) with a user check, and with user and password checks, beside bcrypt alone. */
 export async function measureFlows(
@@ -47,39 +53,32 @@ export async function measureFlows(
 ): Promise<FlowsResult> {
   await using undo = new AsyncDisposableStack();
   const generator = undo.use(startChild<LoadGenerator>("load-generator.ts"));
-  const hashers = Array.from({ length: defaultParallel() }, () =>
-    undo.use(startChild<BareHasher>("bare-hasher.ts")),
-  );
   const databaseUrl = await stage.call("createDatabase", "flows");
-  const start = async (environment: Record<string, string>) => {
-    const node = await stage.call("startGatehouse", { databaseUrl, environment });
-    undo.defer(() => stage.call("endGatehouse", node));
-    return node;
-  };
-  const node = await start({});
-  const keepingHashes = await start({ GATEHOUSE_PASSWORD_REHASH: "false" });
+  const threads = hashingThreads(databaseUrl);
+  const hashers = Array.from({ length: threads }, () => undo.use(startChild<BareHasher>("bare-hasher.ts")));
+  // One server at a time: what another one looks for in the database would be in PostgreSQL's processor time.
+  let node = await stage.call("startGatehouse", {
+    databaseUrl,
+    environment: { GATEHOUSE_PASSWORD_REHASH: "false" },
+  });
+  undo.defer(() => stage.call("endGatehouse", node));
 
   onProgress("flows: adding people");
   const api = openApi(node, ADDING_CALLERS);
-  undo.defer(() => api.close());
   const organizationId = await addOrganization(api, "Flows");
   const hash = hashSync(PASSWORD, BCRYPT_COST);
-  const people = (count: number) => addPeople(api, organizationId, count, hash);
-  const userIds = await people(PEOPLE);
+  const userIds = await addPeople(api, organizationId, PEOPLE, hash);
+  const firstTimers = Math.ceil(FIRST_SIGN_INS_PER_SECOND * threads * (warmupSeconds + seconds)) * rounds;
+  const unused = await addPeople(api, organizationId, firstTimers, hash);
+  api.close();
 
   const load = { callers: CALLERS, databasePid: await databasePid(databaseUrl), warmupSeconds, seconds };
-  const signIn = (target: Node, requests: Request[], once = false) => {
-    const order: Load = {
+  const signIn = (ids: string[], password?: string, atMost?: number) =>
+    generator.call("run", {
       ...load,
-      ...{ origin: target.origin, serverPid: target.pid },
-      protocol: "Connect JSON",
-      requests,
-      atMost: once ? requests.length : undefined,
-    };
-    return generator.call("run", order);
-  };
-  const checks = (ids: string[], password?: string) =>
-    ids.map((id) => encodeSignIn(id, password, node.bearer));
+      ...{ origin: node.origin, serverPid: node.pid, protocol: "Connect JSON", atMost },
+      requests: ids.map((id) => encodeSignIn(id, password, node.bearer)),
+    });
   const measured = {
     userCheck: [] as LoadedRound[],
     bcrypt: [] as LoadedRound[],
@@ -87,7 +86,7 @@ export async function measureFlows(
   };
   const bare: number[] = [];
   const turns: [string, () => Promise<void>][] = [
-    ["a user check", async () => void measured.userCheck.push(await signIn(node, checks(userIds)))],
+    ["a user check", async () => void measured.userCheck.push(await signIn(userIds))],
     [
       "bcrypt alone",
       async () => {
@@ -96,24 +95,20 @@ export async function measureFlows(
         bare.push(rates.reduce((sum, rate) => sum + rate, 0) / rates.length);
       },
     ],
-    [
-      "user and password checks",
-      async () => void measured.bcrypt.push(await signIn(keepingHashes, checks(userIds, PASSWORD))),
-    ],
-    [
-      "first sign-ins",
-      async () => {
-        const count = Math.ceil(FIRST_SIGN_INS_PER_SECOND * (warmupSeconds + seconds));
-        const requests = checks(await people(count), PASSWORD);
-        measured.firstSignIn.push(await signIn(node, requests, true));
-      },
-    ],
+    ["user and password checks", async () => void measured.bcrypt.push(await signIn(userIds, PASSWORD))],
   ];
   for (let round = 1; round <= rounds; round++) {
     for (const [what, turn] of round % 2 === 1 ? turns : turns.toReversed()) {
       onProgress(`round ${round} of ${rounds}: ${what}`);
       await turn();
     }
+  }
+  await stage.call("endGatehouse", node);
+  node = await stage.call("startGatehouse", { databaseUrl });
+  for (let round = 1; round <= rounds; round++) {
+    onProgress(`round ${round} of ${rounds}: first sign-ins`);
+    const ids = unused.splice(0, firstTimers / rounds);
+    measured.firstSignIn.push(await signIn(ids, PASSWORD, ids.length));
   }
   const ofBare = measured.bcrypt.map((flow, index) => rateOf(flow, (rate) => rate / bare[index]!));
   return {

@@ -319,7 +319,7 @@ export function loadConfig(env: Environment, flags: Flags = {}, { serving = true
 const MOST_WORKERS_BY_ITSELF = 4;
 
 /** How many processes are to serve. */
-export function workersOf({ workers, databaseUrl }: Config): number {
+export function workersOf({ workers, databaseUrl }: Pick<Config, "workers" | "databaseUrl">): number {
   if (workers !== undefined) return workers;
   return databaseUrl === undefined ? 1 : Math.min(availableParallelism(), MOST_WORKERS_BY_ITSELF);
 }
