@@ -185,7 +185,7 @@ const optional: [string, number, string[]][] = [
   ["grpc-accept-encoding", 0.4, ["gzip", "identity,deflate,gzip", "identity", ""]],
   ["connect-protocol-version", 0.3, ["1", "2"]],
   ["connect-timeout-ms", 0.08, ["60000", "0", "9999999999", "-1", "1s", "12345678901"]],
-  ["grpc-timeout", 0.08, ["60S", "0n", "99999999H", "1", "500000u", "1x"]],
+  ["grpc-timeout", 0.08, ["60S", "0n", "99999999H", "1", "50000000u", "1x"]],
   ["origin", 0.2, ["https://app.example", "https://other.example"]],
   ["x-zitadel-orgid", 0.1, ["known", "known", "unknown", "2"]],
   ["content-encoding", 0.05, ["gzip", "identity", "br"]],
