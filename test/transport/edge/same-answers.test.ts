@@ -21,11 +21,16 @@ afterAll(async () => {
   syncBuiltinESMExports();
 });
 
+/** Seconds on a machine that has nothing else to do. */
+const PATIENCE_MS = 180_000;
+
 // What differs is told with the request it was about, so nothing needs to be shrunk.
 const batchOf = <T>(request: fc.Arbitrary<T>) => fc.array(request, { minLength: LANES, maxLength: LANES });
 const batches = (count: number) => Math.ceil(count / LANES);
 
-test("5,000 calls are answered alike on the short way and on the long one", async () => {
+test("5,000 calls are answered alike on the short way and on the long one", {
+  timeout: PATIENCE_MS,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(batchOf(rpcRequest), (requests) => pair.expectSame(requests)),
     { numRuns: batches(5_000), endOnFailure: true },
@@ -34,7 +39,7 @@ test("5,000 calls are answered alike on the short way and on the long one", asyn
   expect(pair.begun, "calls that began").toBeGreaterThan(pair.compared / 2);
 });
 
-test("1,000 calls over REST are answered alike", async () => {
+test("1,000 calls over REST are answered alike", { timeout: PATIENCE_MS }, async () => {
   await fc.assert(
     fc.asyncProperty(batchOf(restRequest), (requests) => pair.expectSame(requests)),
     { numRuns: batches(1_000), endOnFailure: true },
