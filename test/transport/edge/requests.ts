@@ -100,7 +100,7 @@ export const script: fc.Arbitrary<Script> = fc.record({
   waits: fc.constantFrom("not" as const, "not" as const, "turn" as const),
   error: fc.option(failure, { nil: undefined, freq: 1 }),
   padding: fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom("", "id", "naïve ☃", 'quo"te') },
+    { weight: 4, arbitrary: fc.constantFrom("", "id", "naïve ☃", 'quo"te', "half \ud800 pair") },
     { weight: 1, arbitrary: fc.constantFrom("x".repeat(990), "y".repeat(1_024), "é".repeat(2_000)) },
   ),
   isWhole: fc.boolean(),
@@ -284,6 +284,9 @@ function unknown(length: number): Buffer {
   bytes.set([0xc2, 0x3e, ((length - 4) & 0x7f) | 0x80, (length - 4) >> 7], 0);
   return length < 5 ? Buffer.from([0xc0, 0x3e, 1]) : bytes;
 }
+
+/** A whole call of GetSession. */
+export const getSession = (id: string, type: string): Buffer => encoded(methods[0]!, id, type, "none", 0);
 
 const cut = (body: Buffer, pieces: number): Buffer[] => {
   if (body.length < pieces) return [body];
