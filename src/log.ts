@@ -9,6 +9,12 @@ export function createLogger({ logLevel: level, logFormat }: Pick<Config, "logLe
     : createBatchingLogger({ level }, pino.destination({ dest: 1, sync: true }));
 }
 
+/** What writes the waiting lines of each logger that has some. */
+const unwritten = new Set<() => void>();
+process.on("exit", () => {
+  for (const flush of unwritten) flush();
+});
+
 /**
  * How much is written at once, in characters. A pipe takes so much in one piece (PIPE_BUF on Linux), so that the lines of
  * processes that share it stay whole.
@@ -28,16 +34,19 @@ export function createBatchingLogger(options: LoggerOptions, destination: Destin
   const flush = () => {
     const lines = waiting;
     waiting = "";
+    unwritten.delete(flush);
     if (lines !== "") destination.write(lines);
   };
-  process.on("exit", flush);
   const stream = {
     // Has pino tell the level of each line.
     [symbols.needsMetadataGsym]: true,
     lastLevel: 0,
     write(line: string) {
       if (waiting.length + line.length > MOST_WAITING) flush();
-      if (waiting === "") setImmediate(flush);
+      if (waiting === "") {
+        unwritten.add(flush);
+        setImmediate(flush);
+      }
       waiting += line;
       if (this.lastLevel >= ERROR) flush();
     },

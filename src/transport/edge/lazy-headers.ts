@@ -149,11 +149,18 @@ export class AnsweredHeaders extends LazyHeaders {
   }
 }
 
+const isCheap = (headers: Headers): headers is AnsweredHeaders =>
+  headers instanceof AnsweredHeaders && headers.fields !== undefined;
+
 /** Headers and trailers as one, the way Connect sends them in a unary answer. */
 export const withTrailer = (header: Headers, trailer: Headers): Headers =>
-  trailer instanceof AnsweredHeaders && trailer.fields?.length === 0
+  isCheap(header) && isCheap(trailer) && trailer.fields?.length === 0
     ? header
     : trailerMux(realOf(header), realOf(trailer));
+
+/** What Connect makes of headers before it sends them: a copy, in which joined values are trimmed anew. */
+export const settled = (headers: Headers): Headers =>
+  isCheap(headers) ? headers : new Headers(realOf(headers));
 
 export const realOf = (headers: Headers): Headers =>
   headers instanceof AnsweredHeaders ? headers.real : headers;

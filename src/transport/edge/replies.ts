@@ -8,7 +8,7 @@ import { trailersOnly } from "../grpc-web-trailers.ts";
 import { answerFields, bodyOf, type HeaderFields, headerFields } from "../node-http.ts";
 import type { Reply } from "./carrier.ts";
 import { compressedFlag, enveloped, trailerFlag } from "./envelope.ts";
-import { AnsweredHeaders, realOf, withTrailer } from "./lazy-headers.ts";
+import { AnsweredHeaders, realOf, settled, withTrailer } from "./lazy-headers.ts";
 import type { Ordinary } from "./protocols.ts";
 import type { UnaryCall } from "./unary-call.ts";
 
@@ -50,8 +50,9 @@ function framed(
       body: length === answer.length ? answer : bytesOf(answer),
     };
   }
-  header.set("content-type", wire.contentType);
-  const fields = flat(header, extra);
+  const answered = settled(header);
+  answered.set("content-type", wire.contentType);
+  const fields = flat(answered, extra);
   const message = enveloped(isCompressed ? compressedFlag : 0, bytesOf(answer));
   if (wire.protocol === "grpc") return { status: 200, fields, body: message, trailers: trailersOf(trailer) };
   return { status: 200, fields, body: enveloped(trailerFlag, trailerSerialize(trailer), message) };
@@ -82,11 +83,12 @@ export async function replyOfError(
     muxed.set("content-length", String(body.byteLength));
     return replyOf({ status: codeToHttpStatus(error.code), header: muxed, body: bodyOf(body) }, extra);
   }
-  header.set("content-type", wire.contentType);
+  const answered = new Headers(header);
+  answered.set("content-type", wire.contentType);
   setTrailerStatus(trailer, error);
-  if (wire.protocol === "grpc") return replyOf({ status: 200, header, trailer }, extra);
+  if (wire.protocol === "grpc") return replyOf({ status: 200, header: answered, trailer }, extra);
   const frame = enveloped(trailerFlag, trailerSerialize(trailer));
-  return replyOf(await trailersOnly({ status: 200, header, body: bodyOf(frame) }), extra);
+  return replyOf(await trailersOnly({ status: 200, header: answered, body: bodyOf(frame) }), extra);
 }
 
 /** An answer of the stock handler as a whole, with `extra` on top of its headers. */

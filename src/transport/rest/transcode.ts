@@ -147,8 +147,8 @@ function toRestJson({ method, output }: UnaryMethod, answer: Message): string {
   return toJsonString(method.output, fromBinary(method.output, output.binary.serialize(answer)));
 }
 
-/** The escape of half a surrogate pair, or of a whole one. */
-const halfPair = /\\u[dD][89a-fA-F]/;
+/** How JSON writes half a surrogate pair, which the binary format makes U+FFFD. */
+const halfPair = /\\ud[89a-f]/;
 
 /** The JSON value of the body; an empty body is an empty message. Every content type is read as JSON. */
 async function readJson(route: Route, request: NodeRequest, maxBodyBytes: number): Promise<JsonValue> {
@@ -165,17 +165,10 @@ async function readJson(route: Route, request: NodeRequest, maxBodyBytes: number
   try {
     const text = utf8.decode(bytes);
     if (text.trim() === "") return {};
-    return JSON.parse(text, halfPair.test(text) ? wellFormed : undefined) as JsonValue;
+    return JSON.parse(text) as JsonValue;
   } catch {
     throw new ConnectError("the request body is not valid JSON", Code.InvalidArgument);
   }
-}
-
-/** Half a surrogate pair becomes U+FFFD, as it would on its way through the binary format. */
-function wellFormed(_: string, value: JsonValue): JsonValue {
-  if (typeof value === "string") return value.toWellFormed();
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name.toWellFormed(), member]));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

@@ -100,7 +100,7 @@ export const script: fc.Arbitrary<Script> = fc.record({
   waits: fc.constantFrom("not" as const, "not" as const, "turn" as const),
   error: fc.option(failure, { nil: undefined, freq: 1 }),
   padding: fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom("", "id", "naïve ☃", 'quo"te') },
+    { weight: 4, arbitrary: fc.constantFrom("", "id", "naïve ☃", 'quo"te', "half \ud800 pair") },
     { weight: 1, arbitrary: fc.constantFrom("x".repeat(990), "y".repeat(1_024), "é".repeat(2_000)) },
   ),
   isWhole: fc.boolean(),
@@ -185,7 +185,7 @@ const optional: [string, number, string[]][] = [
   ["grpc-accept-encoding", 0.4, ["gzip", "identity,deflate,gzip", "identity", ""]],
   ["connect-protocol-version", 0.3, ["1", "2"]],
   ["connect-timeout-ms", 0.08, ["60000", "0", "9999999999", "-1", "1s", "12345678901"]],
-  ["grpc-timeout", 0.08, ["60S", "0n", "99999999H", "1", "500000u", "1x"]],
+  ["grpc-timeout", 0.08, ["60S", "0n", "99999999H", "1", "50000000u", "1x"]],
   ["origin", 0.2, ["https://app.example", "https://other.example"]],
   ["x-zitadel-orgid", 0.1, ["known", "known", "unknown", "2"]],
   ["content-encoding", 0.05, ["gzip", "identity", "br"]],
@@ -284,6 +284,9 @@ function unknown(length: number): Buffer {
   bytes.set([0xc2, 0x3e, ((length - 4) & 0x7f) | 0x80, (length - 4) >> 7], 0);
   return length < 5 ? Buffer.from([0xc0, 0x3e, 1]) : bytes;
 }
+
+/** A whole call of GetSession. */
+export const getSession = (id: string, type: string): Buffer => encoded(methods[0]!, id, type, "none", 0);
 
 const cut = (body: Buffer, pieces: number): Buffer[] => {
   if (body.length < pieces) return [body];
