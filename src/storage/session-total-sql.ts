@@ -19,12 +19,13 @@ import { visibleSql, waysToSee } from "./session-visibility-sql.ts";
 /** The number of all sessions. @param upTo is enough; undefined: counts to the end */
 export function countSql(selection: Selection, moment: Moment, upTo?: number): RawBuilder<number> {
   const { statuses, reasons, visibility } = selection;
-  const range = { key: sql`s.created_at`, ascending: false, offset: 0, limit: upTo };
-  const count = (parts: Part[]) =>
-    sql<number>`(SELECT count(*) FROM (${mergedSql(parts, selection, moment, range)}) k)`;
   // Of what is kept the whole number costs less than looking whether there are more than so many.
   const isKept = areKept(selection, selection.lists);
   const isWholeWanted = upTo === undefined || (isKept && visibility === "everything");
+  const limit = isWholeWanted ? undefined : upTo;
+  const range = { key: sql`s.created_at`, ascending: false, offset: 0, limit };
+  const count = (parts: Part[]) =>
+    sql<number>`(SELECT count(*) FROM (${mergedSql(parts, selection, moment, range)}) k)`;
   if (!isWholeWanted || reasons !== undefined || statuses.size === 0)
     return count(partsOf(selection, moment));
 

@@ -51,14 +51,15 @@ describe.each(engines)("acts of a user by a session on %s", (engine) => {
     const eve = await addPerson(rooms, "eve");
     const [own, other] = [await sessionOf(eve, rooms), await sessionOf(eve, rooms)];
     let hasActed = false;
-    const users: Pick<UserRepository, "find"> = {
-      find: async (id) => {
-        if (!hasActed) await removeOtpFactor(rooms, by(eve.id, own.sessionId), eve.id, "otpSms");
-        hasActed = true;
-        return rooms.users.find(id);
-      },
+    const acting = async () => {
+      if (!hasActed) await removeOtpFactor(rooms, by(eve.id, own.sessionId), eve.id, "otpSms");
+      hasActed = true;
     };
-    const late = setSession({ ...rooms, users: users as UserRepository }, owner, {
+    const users: UserRepository = Object.assign(Object.create(rooms.users), {
+      find: (id: string) => acting().then(() => rooms.users.find(id)),
+      findOfSessions: (id: string) => acting().then(() => rooms.users.findOfSessions(id)),
+    });
+    const late = setSession({ ...rooms, users }, owner, {
       sessionId: other.sessionId,
       token: "",
       checks: { user: { userId: eve.id } },

@@ -140,6 +140,23 @@ describe.each(engines)("totals on %s", (engine) => {
     );
   }, 120_000);
 
+  it("are right up to a number, too, while more than that are over and not written down", async () => {
+    const totalOf = async (total: "exact" | number) => {
+      const all = { filter: {}, visibility: "everything", sort: "creation", ascending: true } as const;
+      const page = await background.sessions.search({ ...all, limit: 1, total });
+      return { total: page.total!, isCapped: page.isTotalCapped };
+    };
+    const { total: others } = await totalOf("exact");
+    for (let begun = 0; begun < others + 3; begun++)
+      await take({ do: "begin", user: undefined, creator: 0, isPast: false }, []);
+    await take({ do: "rule", filter: { creatorIds: ["creator-0"] } }, []);
+    const { total: left } = await totalOf("exact");
+    expect(left).toBeLessThanOrEqual(others);
+    expect(await totalOf(left)).toEqual({ total: left, isCapped: false });
+    await background.run();
+    expect(await totalOf(left)).toEqual({ total: left, isCapped: false });
+  });
+
   async function take(each: Step, ids: string[]): Promise<void> {
     const { db, events, upkeep } = background;
     const { upkeep: steps, retention, counts } = upkeepStores(db);
