@@ -16,9 +16,9 @@ const LEAST_SHARE = 8;
  * Group commit: units that arrive while every write lane is busy go together into the next write.
  *
  * No timer: an idle server writes at once. Where several lanes are free, each takes its share: whoever waited for one
- * batch comes back at once, and would go on sharing the next while the other lanes stay idle. Two units that change the same aggregate never share a batch (a statement
- * changes a row once), the later one waits for the next; nor does one that changes it with one that guards it, which
- * would not see the change. Any number may guard it together.
+ * batch comes back at once, and would go on sharing the next while the other lanes stay idle. Two units that change the
+ * same aggregate never share a batch (a statement changes a row once), the later one waits for the next; nor does one
+ * that changes it with one that guards it, which would not see the change. Any number may guard it together.
  */
 export class GroupCommit<U, R> {
   readonly #write: (units: U[]) => Promise<Outcome<R>[]>;
