@@ -46,7 +46,7 @@ export function compose(
   // PGlite has one connection: a second lane would only wait for the first.
   const lanes = engine === "pglite" ? 1 : 2;
   const events: EventRepository = new EventRepository(db, projections, {
-    // One more than reads have: a batch waits for the disk at its end.
+    // One more than reads have: a write may wait for a lock.
     lanes: engine === "pglite" ? 1 : 3,
     uniqueSlugs: uniqueConstraints,
     // What happens to a message later is the worker's own doing.

@@ -1,10 +1,13 @@
 type Waiting<K, V> = { key: K; resolve: (value: V | undefined) => void; reject: (error: unknown) => void };
 
+/** So many must wait before they are asked for beside a query that is on its way: small queries cost more than is gained. */
+const LEAST_SHARE = 64;
+
 /**
  * Turns single look-ups that wait at the same time into one query (`id = ANY($1)`).
  *
- * There is no timer and no cache: an idle loader asks in the same tick, and a key that comes in while every lane is
- * busy waits for the *next* query. So an answer never predates the question, which is what makes a read see every
+ * There is no timer and no cache: an idle loader asks in the same tick, and a key that comes in while a query is
+ * on its way waits for the *next* one. So an answer never predates the question, which is what makes a read see every
  * acknowledged write.
  */
 export class BatchLoader<K, V> {
@@ -43,10 +46,15 @@ export class BatchLoader<K, V> {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      while (this.#waiting.length > 0 && this.#running < this.#lanes) {
+      while (this.#mayRun()) {
         void this.#run(this.#waiting.splice(0, this.#maxBatch));
       }
     });
+  }
+
+  #mayRun(): boolean {
+    const waiting = this.#waiting.length;
+    return this.#running === 0 ? waiting > 0 : waiting >= LEAST_SHARE && this.#running < this.#lanes;
   }
 
   async #run(batch: Waiting<K, V>[]): Promise<void> {

@@ -9,16 +9,19 @@ type Queued<U, R> = {
 /** What became of one unit of a batch; one unit's fault never becomes its neighbour's. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
 
-/** Fewer units than this are not divided among lanes: a commit each would cost more than is gained. */
-const LEAST_SHARE = 8;
+/**
+ * So many units must wait before another lane is opened for them, and no share is smaller: small batches cost more than
+ * is gained (docs/decisions/0016-how-the-log-writes.md).
+ */
+const LEAST_SHARE = 48;
 
 /**
  * Group commit: units that arrive while every write lane is busy go together into the next write.
  *
- * No timer: an idle server writes at once. Where several lanes are free, each takes its share: whoever waited for one
- * batch comes back at once, and would go on sharing the next while the other lanes stay idle. Two units that change the
- * same aggregate never share a batch (a statement changes a row once), the later one waits for the next; nor does one
- * that changes it with one that guards it, which would not see the change. Any number may guard it together.
+ * No timer: an idle server writes at once. While one lane is writing, others are opened only for many units, so that a
+ * batch that is held up does not hold up everybody. Two units that change the same aggregate never share a batch (a
+ * statement changes a row once), the later one waits for the next; nor does one that changes it with one that guards it,
+ * which would not see the change. Any number may guard it together.
  */
 export class GroupCommit<U, R> {
   readonly #write: (units: U[]) => Promise<Outcome<R>[]>;
@@ -64,11 +67,16 @@ export class GroupCommit<U, R> {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      while (this.#queue.length > 0 && this.#running < this.#lanes) {
+      while (this.#mayRun()) {
         const share = Math.ceil(this.#queue.length / (this.#lanes - this.#running));
         void this.#run(this.#takeBatch(Math.min(Math.max(share, LEAST_SHARE), this.#maxBatch)));
       }
     });
+  }
+
+  #mayRun(): boolean {
+    const waiting = this.#queue.length;
+    return this.#running === 0 ? waiting > 0 : waiting >= LEAST_SHARE && this.#running < this.#lanes;
   }
 
   #takeBatch(size: number): Queued<U, R>[] {

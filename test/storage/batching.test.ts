@@ -52,6 +52,21 @@ describe("batched reads", () => {
     expect(await second).toBe("a!");
   });
 
+  it("are sent beside a query on its way for many keys only", async () => {
+    const { batches, loader: sessions } = loader(2);
+    const ask = async (count: number) => {
+      const asked = Array.from({ length: count }, (_, index) => sessions.load(`key ${index}`));
+      await settledTurns();
+      return asked;
+    };
+    const answers = [...(await ask(1)), ...(await ask(63))];
+    expect(batches.map(({ batch }) => batch.length)).toEqual([1]);
+    answers.push(...(await ask(1)));
+    expect(batches.map(({ batch }) => batch.length)).toEqual([1, 63]);
+    for (const { finish } of batches) finish();
+    expect(await Promise.all(answers)).toHaveLength(65);
+  });
+
   it("give a failure to those who asked, and work again for the next", async () => {
     const { batches, loader: sessions } = loader(1);
     const asked = Promise.allSettled([sessions.load("a"), sessions.load("b")]);
@@ -87,25 +102,32 @@ describe("group commit", () => {
     expect(await Promise.all(all)).toEqual([1, 2, 3]);
   });
 
-  it("divides what waits among the free lanes, where there is enough of it", async () => {
+  it("opens another lane for many units only, so that one write that hangs holds up few", async () => {
     const { batches, commits: group } = commits(3);
     const sizes = () => batches.map(({ batch }) => batch.length);
-    const unit = (name: number) => group.commit({ keys: [`k${name}`], name });
-    const units = (count: number) => Array.from({ length: count }, (_, name) => unit(name));
-    const all = units(60);
+    let name = 0;
+    const units = async (count: number) => {
+      const committed = Array.from({ length: count }, () => group.commit({ keys: [`k${++name}`], name }));
+      await settledTurns();
+      return committed;
+    };
+    const all = await units(1);
+    all.push(...(await units(47)));
+    expect(sizes()).toEqual([1]);
+    all.push(...(await units(1)));
+    expect(sizes()).toEqual([1, 48]);
+    batches[1]!.finish();
     await settledTurns();
-    expect(sizes()).toEqual([20, 20, 20]);
-    all.push(...units(30));
-    for (const { finish } of batches) finish();
-    await settledTurns();
-    expect(sizes().slice(3)).toEqual([10, 10, 10]);
-    for (const { finish } of batches) finish();
-    await settledTurns();
-    all.push(...units(9));
-    await settledTurns();
-    expect(sizes().slice(6)).toEqual([8, 1]);
-    for (const { finish } of batches) finish();
-    await Promise.all(all);
+    all.push(...(await units(100)));
+    expect(sizes()).toEqual([1, 48, 50, 50]);
+    all.push(...(await units(200)));
+    expect(sizes()).toHaveLength(4);
+    for (let index = 0; index < batches.length; index++) {
+      batches[index]!.finish();
+      await settledTurns();
+    }
+    expect(Math.max(...sizes())).toBe(128);
+    expect(await Promise.all(all)).toHaveLength(349);
   });
 
   it("never has one aggregate twice in a batch, and keeps each aggregate's units in order", async () => {
