@@ -12,7 +12,7 @@ export type EdgeResult = {
   edge: Side;
   /** The stock adapter in the edge's place. */
   stock: Side;
-  /** A handler that reads the request and answers the same bytes every time. */
+  /** A handler that reads the request and answers the same message every time. */
   bare: Side;
   /** Requests per second, to the bare handler's. */
   toBare: Spread;
@@ -94,7 +94,7 @@ const summarizeSide = (rounds: LoadedRound[]): Side => ({
 
 export function edgeTable(results: EdgeResult[]): string[] {
   return [
-    `**An empty call through the whole transport**, interceptors and access log included, ${CALLERS} callers, against a handler of \`node:http\` or \`node:http2\` that answers the same bytes. Ratio of requests per second: median (least–most).`,
+    `**An empty call through the whole transport**, interceptors and access log included, ${CALLERS} callers, against a handler of \`node:http\` or \`node:http2\` that answers the same message. Ratio of requests per second: median (least–most).`,
     "",
     "| protocol | edge ÷ bare | CPU × | stock adapter ÷ bare | edge: requests/s | p99 ms | CPU µs | bare: requests/s | p99 ms | CPU µs | load generator, cores |",
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
