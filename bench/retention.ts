@@ -8,7 +8,7 @@ import { type EndedSessions, expectRetained } from "./retained-sessions.ts";
 import { type House, openHouse } from "./retention-house.ts";
 import type { Stage } from "./stage.ts";
 import { median, type Spread, spreadOf } from "./statistics.ts";
-import { hastenAutovacuum, sizesOf, type TableSizes, untilVacuumed } from "./table-sizes.ts";
+import { sizesOf, type TableSizes, vacuumDue } from "./table-sizes.ts";
 
 /** Some weeks of a server that keeps ended sessions for days. */
 export type RetentionResult = Pick<RetentionSize, "sessionsADay" | "foldAfterDays" | "removeAfterDays"> & {
@@ -49,7 +49,6 @@ export async function measureRetention(
   const caller = undo.use(startChild<DayCaller>("day-caller.ts"));
   const house = await openHouse(undo, stage, "retention");
   const empty = await openHouse(undo, stage, "retention_empty");
-  undo.use(await hastenAutovacuum(house.client));
   const { foldAfterDays, removeAfterDays, sessionsADay } = size;
   await setRetention(house, { foldAfterDays, removeAfterDays });
 
@@ -69,7 +68,7 @@ export async function measureRetention(
     await stage.call("runGatehouse", { databaseUrl: house.databaseUrl, args: ["maintenance", "run"] });
     const maintenanceMs = performance.now() - startedAt;
     await expectRetained(house, allEnded, size);
-    await untilVacuumed(house.client);
+    await vacuumDue(house.client);
     if (day > 0) days.push({ ...(await sizesOf(house.client)), maintenanceMs, ...costs });
   }
   onProgress("retention: verifying");
