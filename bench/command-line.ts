@@ -57,7 +57,7 @@ Benchmarks, all by default (about an hour and a half; docs/bench.md says how to 
 One by its name runs longer and swings less.
 
 Options:
-  --short     four minutes: shows that everything runs, the figures are coarse
+  --short     some six minutes: shows that everything runs, the figures are coarse
   --sessions <count>
               sessions of append, list and endings instead of a million, or 10,000 with --short; and
               the most of growth

@@ -73,7 +73,7 @@ const million: EndingsSize = {
 
 const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, removeAfterDays: 7 };
 
-/** All benchmarks, in about an hour. */
+/** All benchmarks, in about an hour and a half. */
 export const full: Plan = {
   edge: { rounds: 7, warmupSeconds: 0.5, seconds: 2 },
   endpoints: { rounds: 5, warmupSeconds: 0.25, seconds: 1 },
