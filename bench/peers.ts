@@ -25,7 +25,9 @@ export type Comparison = {
 
 type Side = Round & { generatorCores: number };
 
-const CALLERS = 64;
+const CALLERS = 256;
+/** As the peers are. */
+const ONE_PROCESS = { GATEHOUSE_WORKERS: "1" };
 /** Sessions that are read, again and again. */
 const READ_SESSIONS = 1_000;
 type Name = keyof PeersResult;
@@ -53,7 +55,7 @@ export async function measurePeers(
   await using undo = new AsyncDisposableStack();
   const generator = undo.use(startChild<LoadGenerator>("load-generator.ts"));
   const databaseUrl = await stage.call("createDatabase", "peers");
-  const gatehouse = await stage.call("startGatehouse", { databaseUrl });
+  const gatehouse = await stage.call("startGatehouse", { databaseUrl, environment: ONE_PROCESS });
   undo.defer(() => stage.call("endGatehouse", gatehouse));
   const supply = createSupply(generator, gatehouse);
   const postgresPid = await databasePid(databaseUrl);
@@ -133,7 +135,7 @@ const sideOf = (rounds: LoadedRound[]): Side => ({
 
 export function peersTable(result: PeersResult): string[] {
   return [
-    `**Beside servers of others**, ${CALLERS} callers, the same PostgreSQL. Each runs as its documentation starts it: Gatehouse with a worker per core (up to four), the others as one process. Ratio of requests per second: median (least–most).`,
+    `**Beside servers of others**, ${CALLERS} callers, the same PostgreSQL. Each is one process. Ratio of requests per second: median (least–most).`,
     "",
     "| Gatehouse ÷ peer | ratio | CPU ratio | requests/s | p50 ms | p99 ms | CPU µs | PostgreSQL µs | peer: requests/s | p50 ms | p99 ms | CPU µs | PostgreSQL µs |",
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",

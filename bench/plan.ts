@@ -61,6 +61,17 @@ export type Plan = {
   growth: GrowthSize;
 };
 
+/** For an ending that lasts long enough to look at it. */
+const some: EndingsSize = {
+  sessions: 200_000,
+  checkedSessions: 10_000,
+  checks: 30_000,
+  kills: 1,
+  createsPerSecond: 50,
+  rounds: 5,
+  seconds: 3,
+};
+
 const million: EndingsSize = {
   sessions: 1_000_000,
   checkedSessions: 22_000,
@@ -71,6 +82,7 @@ const million: EndingsSize = {
   seconds: 5,
 };
 
+const fortnight: RetentionSize = { days: 14, sessionsADay: 500, foldAfterDays: 2, removeAfterDays: 4 };
 const month: RetentionSize = { days: 30, sessionsADay: 2_000, foldAfterDays: 3, removeAfterDays: 7 };
 
 /** All benchmarks, in about an hour and a half. */
@@ -86,8 +98,8 @@ export const full: Plan = {
   workers: { rounds: 5, warmupSeconds: 0.5, seconds: 3 },
   memory: { pointsAt: [10_000, 100_000, 1_000_000] },
   list: { sessions: 1_000_000, rounds: 5, warmupSeconds: 0.25, seconds: 1 },
-  endings: million,
-  retention: month,
+  endings: some,
+  retention: fortnight,
   growth: {
     sessions: [10_000, 1_000_000, 10_000_000],
     ...{ rounds: 5, warmupSeconds: 0.25, seconds: 1 },

@@ -1,22 +1,32 @@
 import { type Child, startChild } from "./child.ts";
+import { databasePid } from "./database-client.ts";
 import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
 import { milliseconds, row, spread, whole } from "./markdown.ts";
 import type { Rounds } from "./plan.ts";
-import { createSupply, enoughFor } from "./session-supply.ts";
+import { createSupply, enoughFor, type SessionSupply } from "./session-supply.ts";
 import type { Stage } from "./stage.ts";
-import { type Round, ratios, type Spread, summarize } from "./statistics.ts";
+import { median, type Round, ratios, type Spread, summarize } from "./statistics.ts";
+import type { Rpc } from "./wire.ts";
 
-/** DeleteSession on a server with two workers, beside one with one. */
-export type WorkersResult = {
-  one: Round;
-  two: Round;
+/** A server with two workers, beside one with one. */
+export type WorkersResult = Record<Measured, WorkersComparison>;
+
+export type WorkersComparison = {
+  one: Side;
+  two: Side;
   /** Requests per second, two to one. */
   ratio: Spread;
 };
 
-const CALLERS = 64;
+type Side = Round & { generatorCores: number };
 
-/** DeleteSession (Connect JSON); workers, PostgreSQL and the load generator share the machine. */
+const measuredRpcs = ["DeleteSession", "GetSession"] as const satisfies Rpc[];
+type Measured = (typeof measuredRpcs)[number];
+
+/** As many as a server has that is worth a second worker: from fewer, the batches of each would be small. */
+const CALLERS = 256;
+
+/** DeleteSession and GetSession (Connect JSON); workers, PostgreSQL and the load generator share the machine. */
 export async function measureWorkers(
   stage: Child<Stage>,
   { rounds, ...length }: Rounds,
@@ -24,47 +34,80 @@ export async function measureWorkers(
 ): Promise<WorkersResult> {
   await using undo = new AsyncDisposableStack();
   const generator = undo.use(startChild<LoadGenerator>("load-generator.ts"));
-  const start = async (workers: number) => {
+  const start = async (workers: number): Promise<Server> => {
     const databaseUrl = await stage.call("createDatabase", `workers_${workers}`);
     const environment = { GATEHOUSE_WORKERS: String(workers) };
     const node = await stage.call("startGatehouse", { databaseUrl, environment });
     undo.defer(() => stage.call("endGatehouse", node));
-    return { supply: createSupply(generator, node), measured: [] as LoadedRound[] };
+    const pid = await databasePid(databaseUrl);
+    return {
+      supply: createSupply(generator, node),
+      databasePid: pid,
+      taken: { DeleteSession: [], GetSession: [] },
+    };
   };
   const [one, two] = [await start(1), await start(2)];
   for (let round = 1; round <= rounds; round++) {
-    onProgress(`round ${round} of ${rounds}: one worker, and two`);
-    for (const { supply, measured } of round % 2 === 1 ? [one, two] : [two, one]) {
-      const load = await supply.load({
-        rpc: "DeleteSession",
-        protocol: "Connect JSON",
-        count: enoughFor(length, measured.at(-1)),
-      });
-      measured.push(await generator.call("run", { ...load, ...length, callers: CALLERS }));
+    for (const rpc of measuredRpcs) {
+      onProgress(`round ${round} of ${rounds}: ${rpc}, one worker and two`);
+      for (const { supply, databasePid, taken } of round % 2 === 1 ? [one, two] : [two, one]) {
+        const count = enoughFor(length, taken[rpc].at(-1));
+        const load = await supply.load({ rpc, protocol: "Connect JSON", count });
+        taken[rpc].push(await generator.call("run", { ...load, ...length, databasePid, callers: CALLERS }));
+      }
     }
   }
-  return {
-    one: summarize(one.measured),
-    two: summarize(two.measured),
-    ratio: ratios(two.measured, one.measured),
-  };
+  const compared = (rpc: Measured): WorkersComparison => ({
+    one: summarizeSide(one.taken[rpc]),
+    two: summarizeSide(two.taken[rpc]),
+    ratio: ratios(two.taken[rpc], one.taken[rpc]),
+  });
+  return { DeleteSession: compared("DeleteSession"), GetSession: compared("GetSession") };
 }
 
-export function workersTable({ one, two, ratio }: WorkersResult): string[] {
-  const line = (what: string, { perSecond, p50Ms, p99Ms, cpuMicroseconds }: Round) =>
-    row([
-      what,
-      whole(perSecond),
-      milliseconds(p50Ms),
-      milliseconds(p99Ms),
-      cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
-    ]);
+type Server = {
+  supply: SessionSupply;
+  databasePid: number | undefined;
+  taken: Record<Measured, LoadedRound[]>;
+};
+
+const summarizeSide = (rounds: LoadedRound[]): Side => ({
+  ...summarize(rounds),
+  generatorCores: median(rounds.map(({ generatorCores }) => generatorCores)),
+});
+
+export function workersTable(result: WorkersResult): string[] {
   return [
-    `**Workers**: DeleteSession (Connect JSON), ${CALLERS} callers. Requests per second, two workers to one: ${spread(ratio)}.`,
+    `**Workers**: Connect JSON, ${CALLERS} callers. *Cores*: how many of the machine's are at work for the server, for PostgreSQL and for the load generator; once one worker keeps all of them busy, another has nothing to win.`,
     "",
-    "| | requests/s | p50 ms | p99 ms | CPU µs |",
-    "|---|--:|--:|--:|--:|",
-    line("one worker", one),
-    line("two workers", two),
+    "| | two ÷ one | workers | requests/s | p50 ms | p99 ms | CPU µs | PostgreSQL µs | cores: server | PostgreSQL | load |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ...measuredRpcs.flatMap((rpc) => {
+      const { one, two, ratio } = result[rpc];
+      return [row([rpc, spread(ratio), "1", ...figuresOf(one)]), row(["", "", "2", ...figuresOf(two)])];
+    }),
+  ];
+}
+
+function figuresOf({
+  perSecond,
+  p50Ms,
+  p99Ms,
+  cpuMicroseconds,
+  databaseCpuMicroseconds,
+  generatorCores,
+}: Side): string[] {
+  const known = (value: number | undefined) => (value === undefined ? "–" : whole(value));
+  const cores = (value: number | undefined) =>
+    value === undefined ? "–" : ((value * perSecond) / 1e6).toFixed(2);
+  return [
+    whole(perSecond),
+    milliseconds(p50Ms),
+    milliseconds(p99Ms),
+    known(cpuMicroseconds),
+    known(databaseCpuMicroseconds),
+    cores(cpuMicroseconds),
+    cores(databaseCpuMicroseconds),
+    generatorCores.toFixed(2),
   ];
 }

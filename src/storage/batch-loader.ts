@@ -1,21 +1,22 @@
+import { Lanes } from "./lanes.ts";
+
 type Waiting<K, V> = { key: K; resolve: (value: V | undefined) => void; reject: (error: unknown) => void };
 
-/** So many must wait before they are asked for beside a query that is on its way: small queries cost more than is gained. */
-const LEAST_SHARE = 64;
+/** So many must wait before they are asked for beside a query that is on its way. */
+const LEAST_BESIDE = 64;
 
 /**
  * Turns single look-ups that wait at the same time into one query (`id = ANY($1)`).
  *
- * There is no timer and no cache: an idle loader asks in the same tick, and a key that comes in while a query is
- * on its way waits for the *next* one. So an answer never predates the question, which is what makes a read see every
+ * There is no cache: an idle loader asks in the same tick, and a key that comes in while a query is on its way waits
+ * for the *next* one ({@link Lanes} says when that may be sent). So an answer never predates the question, which is what makes a read see every
  * acknowledged write.
  */
 export class BatchLoader<K, V> {
   readonly #fetch: (keys: K[]) => Promise<Map<K, V>>;
-  readonly #lanes: number;
+  readonly #lanes: Lanes;
   readonly #maxBatch: number;
   #waiting: Waiting<K, V>[] = [];
-  #running = 0;
   #scheduled = false;
 
   /**
@@ -28,7 +29,7 @@ export class BatchLoader<K, V> {
     { lanes = 2, maxBatch = 256 }: { lanes?: number; maxBatch?: number } = {},
   ) {
     this.#fetch = fetch;
-    this.#lanes = lanes;
+    this.#lanes = new Lanes({ count: lanes, leastBeside: LEAST_BESIDE, onHeldUp: () => this.#schedule() });
     this.#maxBatch = maxBatch;
   }
 
@@ -42,31 +43,25 @@ export class BatchLoader<K, V> {
 
   // A microtask, so that callers of the same tick share a query although nobody waits for a clock.
   #schedule(): void {
-    if (this.#scheduled || this.#running >= this.#lanes) return;
+    if (this.#scheduled || this.#lanes.free === 0) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      while (this.#mayRun()) {
+      while (this.#lanes.mayRun(this.#waiting.length)) {
         void this.#run(this.#waiting.splice(0, this.#maxBatch));
       }
     });
   }
 
-  #mayRun(): boolean {
-    const waiting = this.#waiting.length;
-    return this.#running === 0 ? waiting > 0 : waiting >= LEAST_SHARE && this.#running < this.#lanes;
-  }
-
   async #run(batch: Waiting<K, V>[]): Promise<void> {
-    this.#running += 1;
-    try {
-      const values = await this.#fetch([...new Set(batch.map(({ key }) => key))]);
-      for (const { key, resolve } of batch) resolve(values.get(key));
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    } finally {
-      this.#running -= 1;
-      if (this.#waiting.length > 0) this.#schedule();
-    }
+    await this.#lanes.run(async () => {
+      try {
+        const values = await this.#fetch([...new Set(batch.map(({ key }) => key))]);
+        for (const { key, resolve } of batch) resolve(values.get(key));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    });
+    if (this.#waiting.length > 0) this.#schedule();
   }
 }

@@ -7,6 +7,7 @@ import { EngineError, fieldsOf } from "./embedded/engine-messages.ts";
 import { EngineThread } from "./embedded/engine-thread.ts";
 import { nameOf } from "./named-statements.ts";
 import type { Database } from "./tables.ts";
+import { arrayLiteral, parseTimestamp } from "./text-format.ts";
 
 /** An open database: the same Kysely on both engines. */
 export type OpenDatabase = {
@@ -17,6 +18,12 @@ export type OpenDatabase = {
 
 // JSON keys are data here, not columns: metadata keys must come back as they went in.
 const camelCase = () => new CamelCasePlugin({ maintainNestedObjectKeys: true });
+
+const parsers = new Map<number, (text: string) => unknown>([
+  // int8 holds sequences and counts only, all far below 2^53.
+  [pg.types.builtins.INT8, Number],
+  [pg.types.builtins.TIMESTAMPTZ, parseTimestamp],
+]);
 
 /**
  * Opens a PostgreSQL database; connections are made when first needed.
@@ -36,8 +43,7 @@ export function openPostgres(
     Client: class extends PoolClient {
       override answerTimeoutMs = answerTimeoutMs;
     },
-    // int8 holds sequences and counts only, all far below 2^53.
-    types: { getTypeParser: (oid, format) => (oid === 20 ? Number : pg.types.getTypeParser(oid, format)) },
+    types: { getTypeParser: (oid, format) => parsers.get(oid) ?? pg.types.getTypeParser(oid, format) },
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => {});
@@ -128,8 +134,7 @@ class PoolClient extends pg.Client {
     if (typeof text !== "string" || !Array.isArray(values)) {
       return (super.query as (...all: unknown[]) => unknown).apply(this, parameters);
     }
-    const name = nameOf(text);
-    const query = name === undefined ? { text, values } : { name, text, values };
+    const query = { name: nameOf(text), text, values: values.map(asText) };
     return this.#orGivenUp(super.query(query)).catch(rethrowTranslated);
   }
 
@@ -148,6 +153,8 @@ class PoolClient extends pg.Client {
     }
   }
 }
+
+const asText = (value: unknown): unknown => (Array.isArray(value) ? (arrayLiteral(value) ?? value) : value);
 
 function rethrowTranslated(error: unknown): never {
   throw translateDatabaseError(error);

@@ -1,3 +1,5 @@
+import { Lanes } from "./lanes.ts";
+
 type Queued<U, R> = {
   unit: U;
   keys: readonly string[];
@@ -9,28 +11,23 @@ type Queued<U, R> = {
 /** What became of one unit of a batch; one unit's fault never becomes its neighbour's. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
 
-/**
- * So many units must wait before another lane is opened for them, and no share is smaller: small batches cost more than
- * is gained (docs/decisions/0016-how-the-log-writes.md).
- */
+/** Where units are shared out among lanes, each gets so many at least. */
 const LEAST_SHARE = 48;
 
 /**
  * Group commit: units that arrive while every write lane is busy go together into the next write.
  *
- * No timer: an idle server writes at once. While one lane is writing, others are opened only for many units, so that a
- * batch that is held up does not hold up everybody. Two units that change the same aggregate never share a batch (a
- * statement changes a row once), the later one waits for the next; nor does one that changes it with one that guards it,
- * which would not see the change. Any number may guard it together.
+ * An idle server writes at once; {@link Lanes} says when a batch is sent beside another. Two units that change the same
+ * aggregate never share a batch (a statement changes a row once), the later one waits for the next; nor does one that
+ * changes it with one that guards it, which would not see the change. Any number may guard it together.
  */
 export class GroupCommit<U, R> {
   readonly #write: (units: U[]) => Promise<Outcome<R>[]>;
   readonly #keysOf: (unit: U) => readonly string[];
   readonly #guardsOf: (unit: U) => readonly string[];
-  readonly #lanes: number;
+  readonly #lanes: Lanes;
   readonly #maxBatch: number;
   #queue: Queued<U, R>[] = [];
-  #running = 0;
   #scheduled = false;
 
   /**
@@ -51,7 +48,7 @@ export class GroupCommit<U, R> {
     this.#write = write;
     this.#keysOf = keysOf;
     this.#guardsOf = guardsOf;
-    this.#lanes = lanes;
+    this.#lanes = new Lanes({ count: lanes, leastBeside: LEAST_SHARE, onHeldUp: () => this.#schedule() });
     this.#maxBatch = maxBatch;
   }
 
@@ -63,20 +60,15 @@ export class GroupCommit<U, R> {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#running >= this.#lanes) return;
+    if (this.#scheduled || this.#lanes.free === 0) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      while (this.#mayRun()) {
-        const share = Math.ceil(this.#queue.length / (this.#lanes - this.#running));
+      while (this.#lanes.mayRun(this.#queue.length)) {
+        const share = Math.ceil(this.#queue.length / this.#lanes.free);
         void this.#run(this.#takeBatch(Math.min(Math.max(share, LEAST_SHARE), this.#maxBatch)));
       }
     });
-  }
-
-  #mayRun(): boolean {
-    const waiting = this.#queue.length;
-    return this.#running === 0 ? waiting > 0 : waiting >= LEAST_SHARE && this.#running < this.#lanes;
   }
 
   #takeBatch(size: number): Queued<U, R>[] {
@@ -98,19 +90,18 @@ export class GroupCommit<U, R> {
   }
 
   async #run(batch: Queued<U, R>[]): Promise<void> {
-    this.#running += 1;
-    try {
-      const outcomes = await this.#write(batch.map(({ unit }) => unit));
-      batch.forEach(({ resolve, reject }, index) => {
-        const outcome = outcomes[index]!;
-        if (outcome.ok) resolve(outcome.value);
-        else reject(outcome.error);
-      });
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    } finally {
-      this.#running -= 1;
-      if (this.#queue.length > 0) this.#schedule();
-    }
+    await this.#lanes.run(async () => {
+      try {
+        const outcomes = await this.#write(batch.map(({ unit }) => unit));
+        batch.forEach(({ resolve, reject }, index) => {
+          const outcome = outcomes[index]!;
+          if (outcome.ok) resolve(outcome.value);
+          else reject(outcome.error);
+        });
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    });
+    if (this.#queue.length > 0) this.#schedule();
   }
 }

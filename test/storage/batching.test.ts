@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BatchLoader } from "../../src/storage/batch-loader.ts";
 import { GroupCommit } from "../../src/storage/group-commit.ts";
 
@@ -14,6 +14,14 @@ function gate<I, O>(answer: (batch: I[]) => O) {
 }
 
 const settledTurns = () => new Promise((resolve) => setImmediate(resolve));
+
+// Time passes only as it is told to.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("batched reads", () => {
   const loader = (lanes: number) => {
@@ -65,6 +73,27 @@ describe("batched reads", () => {
     expect(batches.map(({ batch }) => batch.length)).toEqual([1, 63]);
     for (const { finish } of batches) finish();
     expect(await Promise.all(answers)).toHaveLength(65);
+  });
+
+  it("go past a query that is held up, in the other lane", async () => {
+    const { batches, loader: sessions } = loader(2);
+    const first = sessions.load("a");
+    await settledTurns();
+    const second = sessions.load("b");
+    vi.advanceTimersByTime(9);
+    await settledTurns();
+    expect(batches).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    await settledTurns();
+    const third = sessions.load("c");
+    await settledTurns();
+    expect(batches.map(({ batch }) => batch)).toEqual([["a"], ["b"]]);
+    batches[1]!.finish();
+    expect(await second).toBe("b!");
+    await settledTurns();
+    batches[2]!.finish();
+    batches[0]!.finish();
+    expect(await Promise.all([first, third])).toEqual(["a!", "c!"]);
   });
 
   it("give a failure to those who asked, and work again for the next", async () => {
@@ -128,6 +157,32 @@ describe("group commit", () => {
     }
     expect(Math.max(...sizes())).toBe(128);
     expect(await Promise.all(all)).toHaveLength(349);
+  });
+
+  it("goes past a write that is held up, and is back to one at a time when it is over", async () => {
+    const { batches, commits: group } = commits(3);
+    const names = () => batches.map(({ batch }) => batch.map(({ name }) => name));
+    const unit = (name: number) => group.commit({ keys: [`k${name}`], name });
+    const all = [unit(1)];
+    await settledTurns();
+    vi.advanceTimersByTime(10);
+    all.push(unit(2));
+    await settledTurns();
+    all.push(unit(3));
+    await settledTurns();
+    expect(names()).toEqual([[1], [2]]);
+    batches[0]!.finish();
+    await settledTurns();
+    expect(names()).toEqual([[1], [2]]);
+    batches[1]!.finish();
+    await settledTurns();
+    all.push(unit(4));
+    await settledTurns();
+    expect(names()).toEqual([[1], [2], [3]]);
+    batches[2]!.finish();
+    await settledTurns();
+    batches[3]!.finish();
+    expect(await Promise.all(all)).toEqual([1, 2, 3, 4]);
   });
 
   it("never has one aggregate twice in a batch, and keeps each aggregate's units in order", async () => {
