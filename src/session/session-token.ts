@@ -1,5 +1,5 @@
-import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
-import { bytesToUuid, uuidToBytes } from "../crypto/random-ids.ts";
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
+import { bytesToUuid, randomBytes, uuidToBytes } from "../crypto/random-ids.ts";
 
 /** What secret scanners look for; also tells a session token from any other credential. */
 const PREFIX = "gatehouse_st_";

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToUuid, isUuid, randomToken, uuidToBytes, uuidV7 } from "../../src/crypto/random-ids.ts";
+import {
+  bytesToUuid,
+  isUuid,
+  randomBytes,
+  randomToken,
+  uuidToBytes,
+  uuidV7,
+} from "../../src/crypto/random-ids.ts";
 
 const millisecondsOf = (uuid: string) => Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16);
 
@@ -81,4 +88,26 @@ test("randomToken is base64url of as many bytes as asked", () => {
     expect(Buffer.from(token, "base64url")).toHaveLength(bytes);
   }
   expect(randomToken(16)).not.toBe(randomToken(16));
+});
+
+describe("random bytes", () => {
+  test("are as many as asked for, and none is handed out twice", () => {
+    const sizes = Array.from({ length: 3_000 }, (_, index) => (index % 7 === 0 ? 4_096 : 16 + (index % 32)));
+    const drawn = sizes.map((size) => randomBytes(size));
+    expect(drawn.map(({ length }) => length)).toEqual(sizes);
+    const pieces = drawn.flatMap((bytes) =>
+      Array.from({ length: Math.floor(bytes.length / 8) }, (_, index) =>
+        Buffer.from(bytes.subarray(8 * index, 8 * index + 8)).toString("hex"),
+      ),
+    );
+    expect(new Set(pieces).size).toBe(pieces.length);
+  });
+
+  test("belong to whoever asked: writing into them changes no other", () => {
+    const first = randomBytes(16).fill(1);
+    const second = randomBytes(16);
+    first.fill(2);
+    expect(second.every((byte) => byte === 1 || byte === 2)).toBe(false);
+    expect(new Uint8Array(second.buffer)).toHaveLength(16);
+  });
 });
