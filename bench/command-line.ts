@@ -27,7 +27,7 @@ Measures Gatehouse on a PostgreSQL of its own (fsync on) and prints ratios: how 
 the machine could do at best is left. Both sides are measured in one run, in turns. The first
 table of the output says which of the targets were met.
 
-Benchmarks, all by default (about an hour and a half; docs/bench.md says how to read each):
+Benchmarks, all by default (about an hour; docs/bench.md says how to read each):
   edge        a call whose method does nothing through the whole transport, gRPC and Connect JSON;
               beside a handler of node:http2 and node:http
   endpoints   DeleteSession and GetSession, end to end, on each protocol: Connect JSON, Connect

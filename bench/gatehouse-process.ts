@@ -6,6 +6,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import packageJson from "../package.json" with { type: "json" };
 
 /** A running Gatehouse. */
 export type GatehouseProcess = {
@@ -26,7 +27,7 @@ export type Keys = {
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts Gatehouse as anybody does, `gatehouse serve`, every option at its default but those it cannot do without:
+ * Starts Gatehouse as `npm start` does, every option at its default but those it cannot do without:
  * database, keys and a port. It is one process, whatever the machine, so that its processor time is that of the server.
  * Its log, one line a call, goes to a file.
  * @param directory where that file goes
@@ -43,7 +44,8 @@ export async function startGatehouse(
 ): Promise<GatehouseProcess> {
   const logPath = join(directory, "gatehouse.log");
   const log = openSync(logPath, "a");
-  const child = spawn(process.execPath, [mainPath, "serve"], {
+  const child = spawn(process.execPath, startArguments, {
+    cwd: root,
     stdio: ["ignore", log, log],
     env: {
       ...environment(databaseUrl, keys, directory),
@@ -97,7 +99,9 @@ export async function runGatehouse(
   throw new Error(`gatehouse ${args.join(" ")} ended with exit code ${code}:\n${words}`);
 }
 
-const mainPath = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const root = fileURLToPath(new URL("..", import.meta.url));
+const mainPath = join(root, "src/main.ts");
+const [, ...startArguments] = packageJson.scripts.start.split(" ");
 
 function environment(databaseUrl: string, { masterKey, bearer }: Keys, directory: string): NodeJS.ProcessEnv {
   return {

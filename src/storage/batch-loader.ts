@@ -2,9 +2,6 @@ import { Lanes } from "./lanes.ts";
 
 type Waiting<K, V> = { key: K; resolve: (value: V | undefined) => void; reject: (error: unknown) => void };
 
-/** So many must wait before they are asked for beside a query that is on its way. */
-const LEAST_BESIDE = 64;
-
 /**
  * Turns single look-ups that wait at the same time into one query (`id = ANY($1)`).
  *
@@ -29,7 +26,7 @@ export class BatchLoader<K, V> {
     { lanes = 2, maxBatch = 256 }: { lanes?: number; maxBatch?: number } = {},
   ) {
     this.#fetch = fetch;
-    this.#lanes = new Lanes({ count: lanes, leastBeside: LEAST_BESIDE, onHeldUp: () => this.#schedule() });
+    this.#lanes = new Lanes(lanes, () => this.#schedule());
     this.#maxBatch = maxBatch;
   }
 

@@ -1,4 +1,4 @@
-import { Lanes } from "./lanes.ts";
+import { Lanes, LEAST_BESIDE } from "./lanes.ts";
 
 type Queued<U, R> = {
   unit: U;
@@ -10,9 +10,6 @@ type Queued<U, R> = {
 
 /** What became of one unit of a batch; one unit's fault never becomes its neighbour's. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
-
-/** Where units are shared out among lanes, each gets so many at least. */
-const LEAST_SHARE = 48;
 
 /**
  * Group commit: units that arrive while every write lane is busy go together into the next write.
@@ -48,7 +45,7 @@ export class GroupCommit<U, R> {
     this.#write = write;
     this.#keysOf = keysOf;
     this.#guardsOf = guardsOf;
-    this.#lanes = new Lanes({ count: lanes, leastBeside: LEAST_SHARE, onHeldUp: () => this.#schedule() });
+    this.#lanes = new Lanes(lanes, () => this.#schedule());
     this.#maxBatch = maxBatch;
   }
 
@@ -66,7 +63,7 @@ export class GroupCommit<U, R> {
       this.#scheduled = false;
       while (this.#lanes.mayRun(this.#queue.length)) {
         const share = Math.ceil(this.#queue.length / this.#lanes.free);
-        void this.#run(this.#takeBatch(Math.min(Math.max(share, LEAST_SHARE), this.#maxBatch)));
+        void this.#run(this.#takeBatch(Math.min(Math.max(share, LEAST_BESIDE), this.#maxBatch)));
       }
     });
   }

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
@@ -121,4 +122,14 @@ describe("config", () => {
         "gatehouse: GATEHOUSE_FLUX is not an option\n",
     );
   });
+});
+
+test("the server's heap is bounded the same way however it is started", async () => {
+  const flags = ["--max-semi-space-size=32", "--heap-growing-percent=70"];
+  const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
+  const [main, docker] = [await read("src/main.ts"), await read("Dockerfile")];
+  expect(main.split("\n")[0]).toBe(`#!/usr/bin/env -S node ${flags.join(" ")}`);
+  expect(packageJson.scripts.start).toBe(`node ${flags.join(" ")} src/main.ts serve`);
+  const [, entry] = /^ENTRYPOINT (.+)$/m.exec(docker)!;
+  expect(JSON.parse(entry!)).toEqual(["node", ...flags, "/app/src/main.ts"]);
 });

@@ -15,13 +15,27 @@ function gate<I, O>(answer: (batch: I[]) => O) {
 
 const settledTurns = () => new Promise((resolve) => setImmediate(resolve));
 
-// Time passes only as it is told to.
+// Time passes only as it is told to, and the thread is as idle as it is told to be.
+const thread = { now: 0, idle: 0 };
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  Object.assign(thread, { now: 0, idle: 0 });
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  vi.spyOn(performance, "now").mockImplementation(() => thread.now);
+  vi.spyOn(performance, "eventLoopUtilization").mockImplementation(() => ({
+    idle: thread.idle,
+    active: thread.now - thread.idle,
+    utilization: 0,
+  }));
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
+function pass(milliseconds: number, { idle }: { idle: boolean }) {
+  thread.now += milliseconds;
+  if (idle) thread.idle += milliseconds;
+  vi.advanceTimersByTime(milliseconds);
+}
 
 describe("batched reads", () => {
   const loader = (lanes: number) => {
@@ -80,10 +94,11 @@ describe("batched reads", () => {
     const first = sessions.load("a");
     await settledTurns();
     const second = sessions.load("b");
-    vi.advanceTimersByTime(9);
+    pass(4, { idle: true });
+    pass(100, { idle: false });
     await settledTurns();
     expect(batches).toHaveLength(1);
-    vi.advanceTimersByTime(1);
+    pass(5, { idle: true });
     await settledTurns();
     const third = sessions.load("c");
     await settledTurns();
@@ -141,14 +156,14 @@ describe("group commit", () => {
       return committed;
     };
     const all = await units(1);
-    all.push(...(await units(47)));
+    all.push(...(await units(63)));
     expect(sizes()).toEqual([1]);
     all.push(...(await units(1)));
-    expect(sizes()).toEqual([1, 48]);
+    expect(sizes()).toEqual([1, 32]);
     batches[1]!.finish();
     await settledTurns();
     all.push(...(await units(100)));
-    expect(sizes()).toEqual([1, 48, 50, 50]);
+    expect(sizes()).toEqual([1, 32, 66, 66]);
     all.push(...(await units(200)));
     expect(sizes()).toHaveLength(4);
     for (let index = 0; index < batches.length; index++) {
@@ -156,7 +171,30 @@ describe("group commit", () => {
       await settledTurns();
     }
     expect(Math.max(...sizes())).toBe(128);
-    expect(await Promise.all(all)).toHaveLength(349);
+    expect(await Promise.all(all)).toHaveLength(365);
+  });
+
+  it("needs half as many for another lane while the thread has time to spare", async () => {
+    const { batches, commits: group } = commits(2);
+    let name = 0;
+    const units = async (count: number) => {
+      const committed = Array.from({ length: count }, () => group.commit({ keys: [`k${++name}`], name }));
+      await settledTurns();
+      return committed;
+    };
+    const all = [];
+    for (let index = 0; index < 20; index++) {
+      all.push(...(await units(1)));
+      pass(1, { idle: true });
+      batches[index]!.finish();
+      await settledTurns();
+    }
+    all.push(...(await units(1)), ...(await units(31)));
+    expect(batches).toHaveLength(21);
+    all.push(...(await units(1)));
+    expect(batches.map(({ batch }) => batch.length).slice(20)).toEqual([1, 32]);
+    for (const { finish } of batches) finish();
+    await Promise.all(all);
   });
 
   it("goes past a write that is held up, and is back to one at a time when it is over", async () => {
@@ -165,7 +203,7 @@ describe("group commit", () => {
     const unit = (name: number) => group.commit({ keys: [`k${name}`], name });
     const all = [unit(1)];
     await settledTurns();
-    vi.advanceTimersByTime(10);
+    pass(5, { idle: true });
     all.push(unit(2));
     await settledTurns();
     all.push(unit(3));
