@@ -1,5 +1,4 @@
 import { hashSync } from "bcryptjs";
-import { workersOf } from "../src/config.ts";
 import { defaultParallel } from "../src/crypto/password-hasher.ts";
 import { ADDING_CALLERS, addOrganization, addPeople, PASSWORD } from "./accounts.ts";
 import { openApi } from "./api.ts";
@@ -39,12 +38,6 @@ const BCRYPT_COST = 8;
 /** More than one core verifies in a second. */
 const FIRST_SIGN_INS_PER_SECOND = 60;
 
-/** Of all workers of a server together. */
-function hashingThreads(databaseUrl: string): number {
-  const workers = workersOf({ workers: undefined, databaseUrl });
-  return workers * defaultParallel(workers);
-}
-
 /** CreateSession (Connect JSON) with a user check, and with user and password checks, beside bcrypt alone. */
 export async function measureFlows(
   stage: Child<Stage>,
@@ -54,7 +47,7 @@ export async function measureFlows(
   await using undo = new AsyncDisposableStack();
   const generator = undo.use(startChild<LoadGenerator>("load-generator.ts"));
   const databaseUrl = await stage.call("createDatabase", "flows");
-  const threads = hashingThreads(databaseUrl);
+  const threads = defaultParallel(1);
   const hashers = Array.from({ length: threads }, () => undo.use(startChild<BareHasher>("bare-hasher.ts")));
   // One server at a time: what another one looks for in the database would be in PostgreSQL's processor time.
   let node = await stage.call("startGatehouse", {

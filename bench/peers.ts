@@ -26,8 +26,6 @@ export type Comparison = {
 type Side = Round & { generatorCores: number };
 
 const CALLERS = 256;
-/** As the peers are. */
-const ONE_PROCESS = { GATEHOUSE_WORKERS: "1" };
 /** Sessions that are read, again and again. */
 const READ_SESSIONS = 1_000;
 type Name = keyof PeersResult;
@@ -55,7 +53,7 @@ export async function measurePeers(
   await using undo = new AsyncDisposableStack();
   const generator = undo.use(startChild<LoadGenerator>("load-generator.ts"));
   const databaseUrl = await stage.call("createDatabase", "peers");
-  const gatehouse = await stage.call("startGatehouse", { databaseUrl, environment: ONE_PROCESS });
+  const gatehouse = await stage.call("startGatehouse", { databaseUrl });
   undo.defer(() => stage.call("endGatehouse", gatehouse));
   const supply = createSupply(generator, gatehouse);
   const postgresPid = await databasePid(databaseUrl);

@@ -6,8 +6,8 @@ type Waiting<K, V> = { key: K; resolve: (value: V | undefined) => void; reject: 
  * Turns single look-ups that wait at the same time into one query (`id = ANY($1)`).
  *
  * There is no cache: an idle loader asks in the same tick, and a key that comes in while a query is on its way waits
- * for the *next* one ({@link Lanes} says when that may be sent). So an answer never predates the question, which is what makes a read see every
- * acknowledged write.
+ * for the *next* one ({@link Lanes} says when that may be sent). So an answer never predates the question, which is what
+ * makes a read see every acknowledged write.
  */
 export class BatchLoader<K, V> {
   readonly #fetch: (keys: K[]) => Promise<Map<K, V>>;
