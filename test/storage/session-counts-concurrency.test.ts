@@ -87,7 +87,7 @@ describe("totals of PostgreSQL while many write", () => {
       }
     })();
     await Promise.all([writing, looking, ...compacting]);
-    expect(compacted).toBeGreaterThan(50);
+    expect(compacted).toBeGreaterThan(10);
     expect(totals.size).toBeGreaterThan(5);
     expect(Number((await seen(nodes[0]!.db)).kept)).toBe((CALLERS * EACH) / 2);
     expect((await verifyProjections(nodes[0]!.db, projections)).differences).toEqual([]);
