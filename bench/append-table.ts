@@ -1,5 +1,5 @@
 import type { AppendResult, SessionReadsResult } from "./append.ts";
-import { milliseconds, row, spread, whole } from "./markdown.ts";
+import { milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import type { Round } from "./statistics.ts";
 
 export function appendTable(results: readonly AppendResult[]): string[] {
@@ -16,10 +16,10 @@ export function appendTable(results: readonly AppendResult[]): string[] {
         spread(toPgLoop),
         p99ToPgbenchMean ? spread(p99ToPgbenchMean) : "–",
         ...timings(append),
-        microseconds(append.cpuMicroseconds),
-        microseconds(append.databaseCpuMicroseconds),
+        wholeIfKnown(append.cpuMicroseconds),
+        wholeIfKnown(append.databaseCpuMicroseconds),
         ...(pgbench
-          ? [...timings(pgbench), microseconds(pgbench.databaseCpuMicroseconds)]
+          ? [...timings(pgbench), wholeIfKnown(pgbench.databaseCpuMicroseconds)]
           : ["–", "–", "–", "–"]),
         ...timings(pgLoop),
       ]),
@@ -41,8 +41,8 @@ export function sessionReadsTable({
     row([
       what,
       ...timings(round),
-      microseconds(round.cpuMicroseconds),
-      microseconds(round.databaseCpuMicroseconds),
+      wholeIfKnown(round.cpuMicroseconds),
+      wholeIfKnown(round.databaseCpuMicroseconds),
     ]);
   const ratio = toPgbench ? ` Reads per second to pgbench's: ${spread(toPgbench)}.` : "";
   return [
@@ -60,5 +60,3 @@ const timings = ({ perSecond, p50Ms, p99Ms }: Round): string[] => [
   milliseconds(p50Ms),
   milliseconds(p99Ms),
 ];
-
-const microseconds = (value: number | undefined): string => (value === undefined ? "–" : whole(value));

@@ -1,7 +1,7 @@
 import { type Child, startChild } from "./child.ts";
 import type { EdgeServer } from "./edge-server.ts";
 import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
-import { milliseconds, row, spread, whole } from "./markdown.ts";
+import { milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import type { Rounds } from "./plan.ts";
 import { median, type Round, ratios, type Spread, spreadOf, spreadOfKnown, summarize } from "./statistics.ts";
 import { emptyAnswer, encodeCall } from "./wire.ts";
@@ -115,5 +115,5 @@ export function edgeTable(results: EdgeResult[]): string[] {
 const figures = ({ perSecond, p99Ms, cpuMicroseconds }: Side): string[] => [
   whole(perSecond),
   milliseconds(p99Ms),
-  cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
+  wholeIfKnown(cpuMicroseconds),
 ];

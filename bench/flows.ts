@@ -6,7 +6,7 @@ import type { BareHasher } from "./bare-hasher.ts";
 import { type Child, startChild } from "./child.ts";
 import { databasePid } from "./database-client.ts";
 import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
-import { milliseconds, row, spread, whole } from "./markdown.ts";
+import { milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import type { Rounds } from "./plan.ts";
 import { encodeSignIn } from "./session-calls.ts";
 import type { Stage } from "./stage.ts";
@@ -136,9 +136,7 @@ export function flowsTable({
       whole(perSecond),
       milliseconds(p50Ms),
       milliseconds(p99Ms),
-      ...[cpu.cpuMicroseconds, cpu.databaseCpuMicroseconds].map((micros) =>
-        micros === undefined ? "–" : whole(micros),
-      ),
+      ...[cpu.cpuMicroseconds, cpu.databaseCpuMicroseconds].map((micros) => wholeIfKnown(micros)),
     ]);
   return [
     `**Sign-ins**, each one CreateSession (Connect JSON), ${CALLERS} callers. For each second of processor time of server and database together: median (least–most).`,

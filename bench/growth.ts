@@ -6,7 +6,7 @@ import { databasePid, openClient } from "./database-client.ts";
 import { type GrowthCall, growthCalls, loadOf } from "./growth-calls.ts";
 import { type GrownDatabase, growDatabase, LONG_HISTORY, lengthen } from "./growth-database.ts";
 import type { Load, LoadGenerator } from "./load-generator.ts";
-import { milliseconds, row, spread, whole } from "./markdown.ts";
+import { milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import type { GrowthSize, Rounds } from "./plan.ts";
 import { encodeSetMetadata } from "./session-calls.ts";
 import { createSupply, enoughFor, type SessionSupply } from "./session-supply.ts";
@@ -220,10 +220,7 @@ function compareCpu(measured: readonly Round[], limit: readonly Round[]): Spread
 export function growthTable({ sizes, create, history, coldAppend }: GrowthResult): string[] {
   const perSession = ({ tableBytes, indexBytes }: TableSize, sessions: number) =>
     whole((tableBytes + indexBytes) / sessions);
-  const micros = (round: Round) => {
-    const busy = busyMicroseconds(round);
-    return busy === undefined ? "–" : whole(busy);
-  };
+  const micros = (round: Round) => wholeIfKnown(busyMicroseconds(round));
   return [
     `**Growth**: ${CALLERS} callers (Connect JSON), on a database of each size. CPU: processor time of server and PostgreSQL. List: the first page of a person's sessions. Statements and pages: what one CreateSession asks PostgreSQL for. Cold: nothing of the databases is in memory at the beginning.`,
     "",

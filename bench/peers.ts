@@ -3,7 +3,7 @@ import { expectEqual } from "./claims.ts";
 import { databasePid } from "./database-client.ts";
 import { installPeers } from "./install-peers.ts";
 import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
-import { milliseconds, row, spread, whole } from "./markdown.ts";
+import { milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import type { Peer } from "./peer.ts";
 import type { Rounds } from "./plan.ts";
 import { createSupply, enoughFor } from "./session-supply.ts";
@@ -157,12 +157,11 @@ const titles: Record<Name, string> = {
 };
 
 function figuresOf({ perSecond, p50Ms, p99Ms, cpuMicroseconds, databaseCpuMicroseconds }: Side): string[] {
-  const known = (value: number | undefined) => (value === undefined ? "–" : whole(value));
   return [
     whole(perSecond),
     milliseconds(p50Ms),
     milliseconds(p99Ms),
-    known(cpuMicroseconds),
-    known(databaseCpuMicroseconds),
+    wholeIfKnown(cpuMicroseconds),
+    wholeIfKnown(databaseCpuMicroseconds),
   ];
 }

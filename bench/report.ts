@@ -7,7 +7,7 @@ import { CALLERS, type EndpointResult } from "./endpoints.ts";
 import { flowsTable } from "./flows.ts";
 import { growthTable } from "./growth.ts";
 import type { ListResult } from "./list.ts";
-import { mebibytes, milliseconds, row, spread, whole } from "./markdown.ts";
+import { mebibytes, milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import { memoryTable } from "./memory.ts";
 import { openLoopTable } from "./open-loop.ts";
 import { type PasswordsResult, PEOPLE, READERS } from "./passwords.ts";
@@ -84,12 +84,7 @@ const BUSY_CORES = 0.95;
 
 function figures({ perSecond, p50Ms, p99Ms, cpuMicroseconds }: Round, generatorCores: number): string[] {
   const capped = generatorCores >= BUSY_CORES ? "≥ " : "";
-  return [
-    capped + whole(perSecond),
-    milliseconds(p50Ms),
-    milliseconds(p99Ms),
-    cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
-  ];
+  return [capped + whole(perSecond), milliseconds(p50Ms), milliseconds(p99Ms), wholeIfKnown(cpuMicroseconds)];
 }
 
 function cpuRatio({ cpuMicroseconds: measured }: Round, { cpuMicroseconds: limit }: Round): string {
@@ -179,10 +174,7 @@ function endingsTable(result: EndingsResult): string[] {
 function retentionTable(result: RetentionResult): string[] {
   const { days, sessionsADay, foldAfterDays, removeAfterDays, plateau, p50, cpu } = result;
   const middle = Math.floor(days.length / 2);
-  const cost = ({ cpuMicroseconds, p50Ms }: Cost) => [
-    cpuMicroseconds === undefined ? "–" : whole(cpuMicroseconds),
-    milliseconds(p50Ms),
-  ];
+  const cost = ({ cpuMicroseconds, p50Ms }: Cost) => [wholeIfKnown(cpuMicroseconds), milliseconds(p50Ms)];
   const shown = [1 / 3, 1 / 2, 2 / 3, 1].map((share) => Math.round(days.length * share));
   return [
     `**A steady load**, ${whole(sessionsADay)} sessions a day, of which half are ended and half expire; folded ${foldAfterDays} d and removed ${removeAfterDays} d after their end. The database's clock is moved on, its rows are not touched.`,

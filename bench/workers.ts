@@ -1,7 +1,7 @@
 import { type Child, startChild } from "./child.ts";
 import { databasePid } from "./database-client.ts";
 import type { LoadedRound, LoadGenerator } from "./load-generator.ts";
-import { milliseconds, row, spread, whole } from "./markdown.ts";
+import { milliseconds, row, spread, whole, wholeIfKnown } from "./markdown.ts";
 import type { Rounds } from "./plan.ts";
 import { createSupply, enoughFor, type SessionSupply } from "./session-supply.ts";
 import type { Stage } from "./stage.ts";
@@ -97,15 +97,14 @@ function figuresOf({
   databaseCpuMicroseconds,
   generatorCores,
 }: Side): string[] {
-  const known = (value: number | undefined) => (value === undefined ? "–" : whole(value));
   const cores = (value: number | undefined) =>
     value === undefined ? "–" : ((value * perSecond) / 1e6).toFixed(2);
   return [
     whole(perSecond),
     milliseconds(p50Ms),
     milliseconds(p99Ms),
-    known(cpuMicroseconds),
-    known(databaseCpuMicroseconds),
+    wholeIfKnown(cpuMicroseconds),
+    wholeIfKnown(databaseCpuMicroseconds),
     cores(cpuMicroseconds),
     cores(databaseCpuMicroseconds),
     generatorCores.toFixed(2),
