@@ -42,5 +42,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
 STOPSIGNAL SIGTERM
 
 # No shell and no npm between the engine and the server: the signal reaches it.
-ENTRYPOINT ["node", "--max-semi-space-size=32", "--heap-growing-percent=70", "/app/src/main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "--heap-growing-percent=60", "/app/src/main.ts"]
 CMD ["serve"]

@@ -125,7 +125,7 @@ describe("config", () => {
 });
 
 test("the server's heap is bounded the same way however it is started", async () => {
-  const flags = ["--max-semi-space-size=32", "--heap-growing-percent=70"];
+  const flags = ["--max-semi-space-size=32", "--heap-growing-percent=60"];
   const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
   const [main, docker] = [await read("src/main.ts"), await read("Dockerfile")];
   expect(main.split("\n")[0]).toBe(`#!/usr/bin/env -S node ${flags.join(" ")}`);
