@@ -54,7 +54,8 @@ Benchmarks, all by default (about an hour; docs/bench.md says how to read each):
               how large tables and indexes are, and what CreateSession costs in the end
   growth      create, get, set, end and list at 10 thousand, 1 million and 10 million sessions
 
-One by its name runs longer and swings less.
+One by its name runs longer and swings less. With all of them list, endings, retention and growth
+are smaller than said here (docs/bench.md).
 
 Options:
   --short     some six minutes: shows that everything runs, the figures are coarse
