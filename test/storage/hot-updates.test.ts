@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { projections } from "../../src/projections/projections.ts";
+import { uniqueConstraints } from "../../src/projections/unique-constraints.ts";
 import type { SessionChanges } from "../../src/session/change-session.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
@@ -18,16 +19,18 @@ type Updates = { all: number; hot: number };
 /** Heap-only updates stay on their page and touch no index. PostgreSQL counts them. */
 describe("updates on PostgreSQL", () => {
   let house: House;
+  /** One connection for every change: each counts for itself, and tells the others when it is asked to or idle. */
   let writer: OpenDatabase;
   let dependencies: SessionDependencies;
   const nothing: SessionChanges = { checks: {}, metadata: {}, challenges: {} };
 
   beforeAll(async () => {
-    house = await openHouse("postgres");
-    const { rows } = await sql<{ name: string }>`SELECT current_database() AS name`.execute(house.db);
-    // One connection: each counts for itself, and tells the others when it is asked to.
+    const opened = await openHouse("postgres");
+    const { rows } = await sql<{ name: string }>`SELECT current_database() AS name`.execute(opened.db);
     writer = openPostgres(new URL(`/${rows[0]!.name}`, inject("postgresTemplate")).href, { poolSize: 1 });
-    dependencies = { ...sessionRooms(house), events: new EventRepository(writer.db, projections) };
+    const events = new EventRepository(writer.db, projections, { uniqueSlugs: uniqueConstraints });
+    house = { ...opened, events };
+    dependencies = sessionRooms(house);
   });
 
   afterAll(async () => {
