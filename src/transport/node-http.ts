@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Readable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { endTogether } from "./end-together.ts";
 
 /** A request and a response of HTTP/1.1 or HTTP/2; Node gives both the same shape. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -197,8 +198,9 @@ export function sendBytes(
   // 204 has no body, and announcing its length is forbidden.
   out.writeHead(status, status === 204 ? headers : { ...headers, "content-length": String(length) });
   // Node puts ASCII into one piece with the headers.
-  if (length === body.length) out.end(body, "latin1");
-  else out.end(Buffer.from(body));
+  const bytes = length === body.length ? body : Buffer.from(body);
+  if ("stream" in response) out.end(bytes, "latin1");
+  else endTogether(response, bytes);
 }
 
 // An HTTP/2 response does not say so itself.

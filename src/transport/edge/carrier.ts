@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { IncomingHttpHeaders as Http2Headers, ServerHttp2Stream } from "node:http2";
+import { endTogether } from "../end-together.ts";
 import { type Client, type HeaderFields, readAll } from "../node-http.ts";
 
 /** A complete answer. */
@@ -54,7 +55,7 @@ export class Http1Carrier implements Carrier {
     if (response.destroyed) return;
     response.writeHead(status, fields);
     if (trailers !== undefined) response.addTrailers(trailers);
-    response.end(body, "latin1");
+    endTogether(response, body);
   }
   fail(fields: string[]): void {
     if (this.#response.headersSent) this.#response.destroy();
