@@ -4,6 +4,7 @@ import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Logger } from "pino";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
+import { Roll } from "./roll.ts";
 
 export type ListenOptions = {
   /** Undefined: every interface, over IPv6 too where the machine has it. */
@@ -81,20 +82,19 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const sockets = new Set<net.Socket>();
   const undecided = new Set<net.Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
-  const open = new Set<NodeResponse | http2.ServerHttp2Stream>();
+  const open = new Roll<NodeResponse | http2.ServerHttp2Stream>();
   const drained = Promise.withResolvers<void>();
   let closing = false;
 
-  function onClose(this: NodeResponse) {
-    open.delete(this);
-    // The connection is idle in a moment, and a goodbye may have come too late for it.
-    if (closing) setImmediate(() => http1.closeIdleConnections());
-  }
   const onRequest = (request: NodeRequest, response: NodeResponse) => {
     // Errors of a connection reach the handler as the end of its request; here they only must not be thrown.
     response.on("error", ignore);
-    open.add(response);
-    response.on("close", onClose);
+    const remove = open.add(response);
+    response.on("close", () => {
+      remove();
+      // The connection is idle in a moment, and a goodbye may have come too late for it.
+      if (closing) setImmediate(() => http1.closeIdleConnections());
+    });
     if (closing) sayGoodbye(response);
     handler(request, response);
   };
@@ -135,8 +135,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     }
     cutSlowRequest(stream, () => !stream.headersSent || stream.writableEnded, requestTimeoutMs);
     stream.on("error", ignore);
-    open.add(stream);
-    stream.once("close", () => open.delete(stream));
+    stream.once("close", open.add(stream));
   });
   h2.on("sessionError", (error) => logger.debug({ err: error }, "HTTP/2 connection failed"));
 
@@ -298,10 +297,7 @@ function cutSlowRequest(stream: http2.ServerHttp2Stream, isUnanswered: () => boo
 }
 
 /** Cuts answers nobody collects: complete on our side for at least `ms`, and still not taken. */
-function cutUncollected(
-  open: ReadonlySet<NodeResponse | http2.ServerHttp2Stream>,
-  ms: number,
-): NodeJS.Timeout {
+function cutUncollected(open: Iterable<NodeResponse | http2.ServerHttp2Stream>, ms: number): NodeJS.Timeout {
   let before = new Set<NodeResponse | http2.ServerHttp2Stream>();
   const cut = () => {
     const complete = new Set([...open].filter((response) => response.writableEnded));
