@@ -69,7 +69,8 @@ export class Side {
     return {
       answers: answers.map(undated),
       logs: logs.toSorted(),
-      seen: Object.fromEntries([...seen].toSorted(([one], [other]) => (one < other ? -1 : 1))),
+      // Some calls have an id in common, and each side may come to them in an order of its own.
+      seen: Object.fromEntries([...seen].map(([id, sights]) => [id, sights.toSorted(byJson)])),
     };
   }
 
@@ -98,6 +99,8 @@ export class Side {
     await this.server.close();
   }
 }
+
+const byJson = (one: unknown, other: unknown) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1);
 
 function onHttp1({ verb, target, headers, pieces, framing }: EdgeRequest): Buffer[] {
   const hasBody = pieces.length > 0;

@@ -34,7 +34,7 @@ export type StageServer = {
   /** What was logged, without times. */
   logs: string[];
   /** What the implementation was given, by the session id it was asked for. */
-  seen: Map<string, unknown>;
+  seen: Map<string, unknown[]>;
   close(): Promise<void>;
 };
 
@@ -51,7 +51,7 @@ export async function startStage(
   fault?: Fault,
 ): Promise<StageServer> {
   const logs: string[] = [];
-  const seen = new Map<string, unknown>();
+  const seen = new Map<string, unknown[]>();
   const logger = pino({ level: "info" }, { write: (line) => logs.push(untimed(line)) });
   const perform = async <D extends DescMessage>(
     desc: D,
@@ -59,7 +59,7 @@ export async function startStage(
     id: string,
     context: HandlerContext,
   ): Promise<MessageInitShape<D>> => {
-    seen.set(id, sightOf(context));
+    seen.set(id, [...(seen.get(id) ?? []), sightOf(context)]);
     const script = scripts.get(id);
     await play(script, context);
     if (fault === "header") context.responseHeader.set("x-fault", "1");
