@@ -37,34 +37,47 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
+  const measured: Measured = {};
+  let exitCode: number;
   try {
-    const results = await measure(commandLine);
-    if (results === "interrupted") return 130;
-    const markdown = toMarkdown(results);
-    await mkdir(resultsDirectory, { recursive: true });
-    await writeFile(`${resultsDirectory}latest.json`, `${JSON.stringify(results, null, 2)}\n`);
-    await writeFile(`${resultsDirectory}latest.md`, markdown);
-    process.stdout.write(`\n${markdown}`);
-    return 0;
+    exitCode = (await measure(commandLine, measured)) === "interrupted" ? 130 : 0;
   } catch (error) {
     console.error(`\nbench: ${(error as Error).message}`);
-    return 1;
+    exitCode = 1;
   }
+  await report(measured);
+  return exitCode;
+}
+
+/** What there is so far: a run that takes an hour and fails in the end does not lose it. */
+type Measured = Measurements & Partial<Pick<Results, "startedAt" | "machine">>;
+
+async function report({ startedAt, machine, ...measured }: Measured): Promise<void> {
+  if (startedAt === undefined || machine === undefined || Object.keys(measured).length === 0) return;
+  const results: Results = { startedAt, machine, targets: targetRows(measured), ...measured };
+  const markdown = toMarkdown(results);
+  await mkdir(resultsDirectory, { recursive: true });
+  await writeFile(`${resultsDirectory}latest.json`, `${JSON.stringify(results, null, 2)}\n`);
+  await writeFile(`${resultsDirectory}latest.md`, markdown);
+  process.stdout.write(`\n${markdown}`);
 }
 
 /** Everything that was started is gone when this settles. */
-async function measure(commandLine: CommandLine): Promise<Results | "interrupted"> {
+async function measure(commandLine: CommandLine, results: Measured): Promise<"done" | "interrupted"> {
   await using stage = startChild<Stage>("stage.ts");
   const interrupted = Promise.withResolvers<"interrupted">();
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.resolve("interrupted"));
-  return await Promise.race([measureOn(stage, commandLine), interrupted.promise]);
+  return await Promise.race([measureOn(stage, commandLine, results), interrupted.promise]);
 }
 
-async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Promise<Results> {
-  const startedAt = new Date().toISOString();
+async function measureOn(
+  stage: Child<Stage>,
+  { chosen, plan }: CommandLine,
+  results: Measured,
+): Promise<"done"> {
+  results.startedAt = new Date().toISOString();
   onProgress("starting PostgreSQL");
-  const machine = describeMachine(await stage.call("startPostgres", undefined));
-  const results: Measurements = {};
+  results.machine = describeMachine(await stage.call("startPostgres", undefined));
   if (chosen.includes("edge")) results.edge = await measureEdge(plan.edge, onProgress);
   if (chosen.includes("endpoints"))
     results.endpoints = await measureEndpoints(stage, plan.endpoints, onProgress);
@@ -85,7 +98,7 @@ async function measureOn(stage: Child<Stage>, { chosen, plan }: CommandLine): Pr
     results.retention = await measureRetention(stage, plan.retention, onProgress);
   // The last: it starts PostgreSQL anew, again and again.
   if (chosen.includes("growth")) results.growth = await measureGrowth(stage, plan.growth, onProgress);
-  return { startedAt, machine, targets: targetRows(results), ...results };
+  return "done";
 }
 
 /** On a terminal one line that changes, elsewhere a line each. */
