@@ -1,6 +1,11 @@
+import { setFlagsFromString } from "node:v8";
 import { PGlite } from "@electric-sql/pglite";
 import { SYNCS_DIRECTORIES } from "../synced-files.ts";
 import { DurableFiles } from "./durable-files.ts";
+
+// Of code it has optimized V8 frees the former version, at times one it knows nothing of any more; that ends the process
+// (nodejs/node#64500). A V8 without this flag ignores it.
+setFlagsFromString("--no-wasm-code-gc");
 
 /** Of PostgreSQL's 128 MB, every start touches each page. What does not fit is read from the system's cache of files. */
 const SHARED_BUFFERS = "32MB";
