@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigError } from "../config.ts";
 import { DomainError } from "../errors.ts";
@@ -59,6 +59,7 @@ export class DataDirectory {
    */
   async masterKey(generate: () => Uint8Array): Promise<Uint8Array> {
     const path = join(this.path, "master-key");
+    await removeUnfinished(path);
     const stored = await readSecret(path);
     if (stored === undefined) {
       const key = generate();
@@ -83,7 +84,11 @@ export class DataDirectory {
   /** Keeps a token if none is kept: of servers that start together in one directory, all get the same. */
   async adminToken(generate: () => string): Promise<string> {
     const kept = await this.keptAdminToken();
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) {
+      // Who is still at it elsewhere finds this one.
+      await removeUnfinished(this.adminTokenPath);
+      return kept;
+    }
     await this.create();
     const token = generate();
     const unfinished = await writeUnfinished(this.adminTokenPath, token);
@@ -122,3 +127,15 @@ async function writeUnfinished(path: string, text: string): Promise<string> {
   await writeFile(unfinished, `${text}\n`, { mode: 0o600, flag: "wx", flush: true });
   return unfinished;
 }
+
+/** Takes away what a process that was killed has left behind of a secret. */
+async function removeUnfinished(path: string): Promise<void> {
+  const directory = dirname(path);
+  const isUnfinished = (name: string) =>
+    name.startsWith(`${basename(path)}.`) && uuid.test(name.slice(basename(path).length + 1));
+  for (const name of await readdir(directory)) {
+    if (isUnfinished(name)) await rm(join(directory, name), { force: true });
+  }
+}
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
