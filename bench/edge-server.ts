@@ -39,10 +39,11 @@ async function startTransport(edge: "fast" | "stock"): Promise<string> {
   const answer = emptyMessage("DeleteSession");
   const connect: ConnectHandler = createConnectHandler({
     routes: (router) => router.service(SessionService, { deleteSession: () => answer as never }),
-    interceptors: interceptorChain(logger, {
-      callerOf: () => Promise.resolve(caller),
-      organizationExists: () => Promise.resolve(true),
-    }),
+    interceptors: interceptorChain(
+      logger,
+      { callerOf: () => Promise.resolve(caller), organizationExists: () => Promise.resolve(true) },
+      () => Promise.resolve(undefined),
+    ),
     maxBodyBytes,
   });
   const handlers = createHttpHandler({

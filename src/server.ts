@@ -127,10 +127,11 @@ async function serve(
   };
   const connect: ConnectHandler = createConnectHandler({
     routes: (router) => registerServices(router, dependencies, serving, () => connect.services),
-    interceptors: interceptorChain(logger, {
-      callerOf,
-      organizationExists: (id) => callers.organizationExists(id),
-    }),
+    interceptors: interceptorChain(
+      logger,
+      { callerOf, organizationExists: (id) => callers.organizationExists(id) },
+      (id) => dependencies.sessions.sessions.find(id),
+    ),
     maxBodyBytes: config.maxBodyBytes,
   });
   const ready = async () => {

@@ -18,15 +18,19 @@ export type DeleteSession = { sessionId: string; token?: string };
  * Ends a session: one's own, by its token, or by permission. Ending it again answers the details of the first ending.
  * @throws DomainError `session.token_invalid` (a token was given; permissions do not help then),
  *   `auth.permission_denied`, `session.not_found` for callers who may end any session
+ * @param ahead the session, if somebody has asked for it since the command came in
  */
 export function deleteSession(
   dependencies: SessionDependencies,
   caller: Caller,
   command: DeleteSession,
+  ahead?: Promise<SessionRecord | undefined>,
 ): Promise<Details> {
   const { events, sessions, instanceId, writeEndings } = dependencies;
+  let first = ahead;
   return events.decide(command.sessionId, async () => {
-    const record = await sessions.find(command.sessionId);
+    const record = await (first ?? sessions.find(command.sessionId));
+    first = undefined;
     const { session, entitlement } = authorized(dependencies, caller, command, record);
     const overdue = overdueEnding(record!, await userEndingOf(sessions, record!));
     const operationId = session.status === "active" ? overdue?.ending.operationId : undefined;

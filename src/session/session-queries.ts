@@ -17,15 +17,17 @@ export type GetSession = { sessionId: string; token?: string };
  * @throws DomainError `session.read_token_invalid` (a token was given; permissions do not help then),
  *   `auth.permission_denied`, `session.not_found` for callers who may know: they could read it if it were there, or
  *   hold a token that was once its own
+ * @param ahead the session, if somebody has asked for it since the query came in
  */
 export async function getSession(
   dependencies: Pick<SessionDependencies, "sessions" | "tokens" | "uses">,
   caller: Caller,
   command: GetSession,
+  ahead?: Promise<SessionRecord | undefined>,
 ): Promise<SessionRecord> {
   const { sessions, tokens, uses } = dependencies;
   const { sessionId, token } = command;
-  const record = await sessions.find(sessionId);
+  const record = await (ahead ?? sessions.find(sessionId));
   const readable = record !== undefined && standing(record) !== "ended";
   if (token) {
     const genuine = tokens.read(token);

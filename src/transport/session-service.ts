@@ -7,6 +7,7 @@ import { getSession, listSessions } from "../session/session-queries.ts";
 import { setSession } from "../session/set-session.ts";
 import { toDetails } from "./details-mapping.ts";
 import { callerOf } from "./interceptors/authenticate.ts";
+import { sessionAhead } from "./interceptors/read-ahead.ts";
 import {
   fromCreateSession,
   fromDeleteSession,
@@ -33,13 +34,14 @@ export function sessionService(dependencies: SessionDependencies): ServiceImpl<t
       return { details: toDetails(changed.details), sessionToken: changed.token ?? "", challenges };
     },
     async deleteSession(request, context) {
-      return {
-        details: toDetails(await deleteSession(dependencies, callerOf(context), fromDeleteSession(request))),
-      };
+      const command = fromDeleteSession(request);
+      const ended = await deleteSession(dependencies, callerOf(context), command, sessionAhead(context));
+      return { details: toDetails(ended) };
     },
     async getSession(request, context) {
+      const query = fromGetSession(request);
       return {
-        session: toSession(await getSession(dependencies, callerOf(context), fromGetSession(request))),
+        session: toSession(await getSession(dependencies, callerOf(context), query, sessionAhead(context))),
       };
     },
     async listSessions(request, context) {

@@ -77,4 +77,22 @@ describe("round trips to PostgreSQL, beside the caller's own", () => {
     expect(await roundTrips(() => getSession(dependencies, owner, { sessionId }))).toBe(1);
     expect(await roundTrips(() => deleteSession(dependencies, owner, { sessionId }))).toBe(2);
   });
+
+  it("are none for GetSession and one for DeleteSession of a session that was read ahead", async () => {
+    const { sessionId } = await createSession(dependencies, owner, nothing);
+    const ahead = Promise.resolve(await dependencies.sessions.find(sessionId));
+    expect(await roundTrips(() => getSession(dependencies, owner, { sessionId }, ahead))).toBe(0);
+    expect(await roundTrips(() => deleteSession(dependencies, owner, { sessionId }, ahead))).toBe(1);
+  });
+
+  it("are those of another try where the session has changed since it was read ahead", async () => {
+    const { sessionId } = await createSession(dependencies, owner, nothing);
+    const ahead = Promise.resolve(await dependencies.sessions.find(sessionId));
+    const metadata = { a: Buffer.from("1") };
+    await setSession(dependencies, owner, { ...nothing, metadata, sessionId, token: "" });
+    const ended = () => deleteSession(dependencies, owner, { sessionId }, ahead);
+    // The append that is refused, the session as it is now, the append.
+    expect(await roundTrips(ended)).toBe(3);
+    expect((await dependencies.sessions.find(sessionId))?.session.status).toBe("terminated");
+  });
 });

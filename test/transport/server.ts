@@ -1,5 +1,11 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import pino, { type Logger } from "pino";
 import { SessionService } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
 import { type ConnectHandler, createConnectHandler } from "../../src/transport/connect-handler.ts";
@@ -20,6 +26,8 @@ export type TestServerOptions = Partial<Omit<ListenOptions, "handler" | "streamH
   cors?: CorsOptions;
   maxBodyBytes?: number;
   edge?: HttpHandlerOptions["edge"];
+  /** Those that need nobody to be known, unless the test has others. */
+  interceptors?: (logger: Logger) => Interceptor[];
 };
 
 export type TestServer = {
@@ -43,13 +51,14 @@ afterEveryTest(async () => {
 /** The whole transport on a free port, in front of an implementation the test brings along. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const { session = {}, routes, health, cors = { origins: ["*"] }, ...listening } = options;
+  const { interceptors = ownInterceptors } = options;
   const [logger, logs] = memoryLogger();
   const connect: ConnectHandler = createConnectHandler({
     routes(router) {
       router.service(SessionService, session);
       routes?.(router, () => connect.services);
     },
-    interceptors: [accessLog(logger), mapErrors({ toConnectError: testErrors, logger }), validate()],
+    interceptors: interceptors(logger),
     maxBodyBytes: options.maxBodyBytes ?? maxBodyBytes,
   });
   const handlers = createHttpHandler({
@@ -65,6 +74,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const scheme = options.tls === undefined ? "http" : "https";
   return { url: `${scheme}://127.0.0.1:${listener.port}`, port: listener.port, connect, listener, logs };
 }
+
+const ownInterceptors = (logger: Logger): Interceptor[] => [
+  accessLog(logger),
+  mapErrors({ toConnectError: testErrors, logger }),
+  validate(),
+];
 
 const testErrors = (error: unknown) =>
   new ConnectError("internal error", Code.Internal, undefined, undefined, error);

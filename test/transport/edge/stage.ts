@@ -100,7 +100,11 @@ export async function startStage(
       healthService(router, new Serving(), () => connect.services);
     },
     interceptors: [
-      ...interceptorChain(logger, { callerOf, organizationExists: async (id) => id === "known" }),
+      ...interceptorChain(
+        logger,
+        { callerOf, organizationExists: async (id) => id === "known" },
+        async () => undefined,
+      ),
       copies,
     ],
     maxBodyBytes,
