@@ -52,6 +52,13 @@ describe("updates on PostgreSQL", () => {
     const after = await counted(table);
     return { all: after.all - before.all, hot: after.hot - before.hot };
   };
+  /** The oldest transaction that is open, or the next one if none is. */
+  const transactions = async (): Promise<{ oldest: bigint; next: bigint }> => {
+    const { rows } = await sql<{ oldest: string; next: string }>`
+      SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest,
+        pg_snapshot_xmax(pg_current_snapshot())::text AS next`.execute(writer.db);
+    return { oldest: BigInt(rows[0]!.oldest), next: BigInt(rows[0]!.next) };
+  };
   const someone = async (name: string) => {
     const organizationId = await defaultOrganization(house);
     const password = { password: PASSWORD, changeRequired: false };
@@ -105,15 +112,23 @@ describe("updates on PostgreSQL", () => {
     const userId = await someone("mia");
     const SESSIONS = 40;
     const STEPS = 4;
-    const signIns = await updatesOf("sessions", async () => {
+    let isDisturbed: boolean;
+    const signIn = async () => {
+      isDisturbed = false;
       const ids: string[] = [];
       while (ids.length < SESSIONS) ids.push(await create({ checks: { user: { userId } } }));
       for (let step = 0; step < STEPS; step++) {
+        const { next } = await transactions();
         // Together, so that none is out of the way before the others are there.
         await Promise.all(ids.map((id) => set(id, { metadata: { step: Buffer.from(String(step)) } })));
+        // As long as one of another file's is open, whichever its database, what is dead since is not cleared away.
+        isDisturbed ||= (await transactions()).oldest < next;
       }
-    });
+    };
+    let signIns: Updates;
+    do signIns = await updatesOf("sessions", signIn);
+    while (isDisturbed!);
     expect(signIns.all).toBeGreaterThanOrEqual(SESSIONS * STEPS);
     expect(signIns.hot / signIns.all).toBeGreaterThan(0.75);
-  });
+  }, 120_000);
 });
