@@ -35,14 +35,14 @@ export function sessionService(dependencies: SessionDependencies): ServiceImpl<t
     },
     async deleteSession(request, context) {
       const command = fromDeleteSession(request);
-      const ended = await deleteSession(dependencies, callerOf(context), command, sessionAhead(context));
+      const ahead = sessionAhead(context, command);
+      const ended = await deleteSession(dependencies, callerOf(context), command, ahead);
       return { details: toDetails(ended) };
     },
     async getSession(request, context) {
       const query = fromGetSession(request);
-      return {
-        session: toSession(await getSession(dependencies, callerOf(context), query, sessionAhead(context))),
-      };
+      const ahead = sessionAhead(context, query);
+      return { session: toSession(await getSession(dependencies, callerOf(context), query, ahead)) };
     },
     async listSessions(request, context) {
       return toListSessionsResponse(

@@ -16,8 +16,8 @@ const ada = { session: { id: "ada" } } as SessionRecord;
 async function stage(options: { known?: () => Promise<Caller>; find?: FindSession } = {}) {
   const order: string[] = [];
   const { known = async () => caller, find = async () => ada } = options;
-  const answer = async (_: unknown, context: Parameters<typeof sessionAhead>[0]) => {
-    order.push(`called with ${(await sessionAhead(context))?.session.id}`);
+  const answer = async (request: { sessionId: string }, context: Parameters<typeof sessionAhead>[0]) => {
+    order.push(`called with ${(await sessionAhead(context, request))?.session.id}`);
     return {};
   };
   const server = await startServer({
@@ -97,6 +97,16 @@ test("other methods read for themselves", async () => {
   const { client, order } = await stage();
   await client.setSession({ sessionId: "ada" });
   expect(order).toEqual(["who", "called with undefined"]);
+});
+
+test("what was read before its own token used the session is not looked at", async () => {
+  const { client, order } = await stage({ known: async () => ({ ...caller, sessionId: "ada" }) });
+  await client.getSession({ sessionId: "ada" });
+  await client.getSession({ sessionId: "bea" });
+  expect(order.filter((step) => step.startsWith("called"))).toEqual([
+    "called with undefined",
+    "called with ada",
+  ]);
 });
 
 test("who is refused learns nothing of the session, not even that it could not be read", async () => {

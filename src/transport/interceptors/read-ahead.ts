@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect";
 import { SessionService } from "../../gen/zitadel/session/v2/session_service_pb.js";
 import type { SessionRecord } from "../../storage/session-repository.ts";
+import { callerOf } from "./authenticate.ts";
 
 /** A session that is being read; undefined if there is none of that id. */
 export type SessionAhead = Promise<SessionRecord | undefined>;
@@ -15,9 +16,15 @@ export type FindSession = (id: string) => SessionAhead;
 
 const aheadKey: ContextKey<SessionAhead | undefined> = createContextKey<SessionAhead | undefined>(undefined);
 
-/** What {@link readAhead} has asked for on behalf of this call, if anything. */
-export const sessionAhead = (context: Pick<HandlerContext, "values">): SessionAhead | undefined =>
-  context.values.get(aheadKey);
+/**
+ * What {@link readAhead} has asked for on behalf of this call, if anything. Nothing where the session's own token was the
+ * credential: that is a use of the session, and may have changed it since.
+ */
+export const sessionAhead = (
+  context: Pick<HandlerContext, "values" | "method">,
+  { sessionId }: { sessionId: string },
+): SessionAhead | undefined =>
+  callerOf(context).sessionId === sessionId ? undefined : context.values.get(aheadKey);
 
 const { getSession, deleteSession } = SessionService.method;
 /** Methods about one session, which they read first whoever calls. */

@@ -161,4 +161,26 @@ describe.each(engines)("how long sessions live on %s", (engine) => {
     expect(types).not.toContain("session.used");
     await settings({});
   });
+
+  test.each(protocolsOn(engine))(
+    "tells of the use by its own token as the credential, read and ended over %s",
+    async (protocol) => {
+      await settings({ idleLifetime: "1200s" });
+      const { mia } = house.cast;
+      const checks = { user: { userId: mia.id }, password: { password: PASSWORD } };
+      const { sessionId, sessionToken } = await open({ checks });
+      await age([{ sessionId }], 15 * MINUTE_MS);
+      const own = () => callsOf(house, sessionToken, protocol);
+      const { session } = await own().sessions("GetSession", { sessionId });
+      const { sequence, changeDate, expirationDate } = session as Session;
+      expect(Date.parse(expirationDate!) - Date.parse(changeDate)).toBe(20 * MINUTE_MS);
+      expect(await read(sessionId)).toMatchObject({ sequence, expirationDate });
+      await age([{ sessionId }], 15 * MINUTE_MS);
+      const { details } = await own().sessions("DeleteSession", { sessionId });
+      const types = (await eventsOf(sessionId)).map(({ type }) => type);
+      expect(types.slice(-3)).toEqual(["session.used", "session.used", "session.terminated"]);
+      expect(details).toMatchObject({ sequence: String(types.length) });
+      await settings({});
+    },
+  );
 });
