@@ -27,10 +27,9 @@ export function deleteSession(
   ahead?: Promise<SessionRecord | undefined>,
 ): Promise<Details> {
   const { events, sessions, instanceId, writeEndings } = dependencies;
-  let first = ahead;
-  return events.decide(command.sessionId, async () => {
-    const record = await (first ?? sessions.find(command.sessionId));
-    first = undefined;
+  let fresh = ahead;
+  const details = events.decide(command.sessionId, async () => {
+    const record = await (fresh ?? sessions.find(command.sessionId));
     const { session, entitlement } = authorized(dependencies, caller, command, record);
     const overdue = overdueEnding(record!, await userEndingOf(sessions, record!));
     const operationId = session.status === "active" ? overdue?.ending.operationId : undefined;
@@ -44,6 +43,9 @@ export function deleteSession(
     const ended = change(sessionAggregate, session, ending, overdue?.actorId ?? caller.userId);
     return detailsOf(ended.state, instanceId, await events.append([ended]));
   });
+  // What does not begin at once waits its turn behind others' changes, or has lost a race to one.
+  fresh = undefined;
+  return details;
 }
 
 /**

@@ -85,6 +85,18 @@ describe("round trips to PostgreSQL, beside the caller's own", () => {
     expect(await roundTrips(() => deleteSession(dependencies, owner, { sessionId }, ahead))).toBe(1);
   });
 
+  it("are two for DeleteSession of a session read ahead that waits its turn, and may have changed by then", async () => {
+    const { sessionId } = await createSession(dependencies, owner, nothing);
+    const ahead = Promise.resolve(await dependencies.sessions.find(sessionId));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = dependencies.events.decide(sessionId, () => promise, { inTurn: true });
+    const ended = deleteSession(dependencies, owner, { sessionId }, ahead);
+    const count = roundTrips(() => ended);
+    resolve();
+    await before;
+    expect(await count).toBe(2);
+  });
+
   it("are those of another try where the session has changed since it was read ahead", async () => {
     const { sessionId } = await createSession(dependencies, owner, nothing);
     const ahead = Promise.resolve(await dependencies.sessions.find(sessionId));
