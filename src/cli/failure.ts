@@ -50,6 +50,11 @@ const systemFailures: Record<string, (where: string) => [message: string, hint: 
   ETIMEDOUT: (where) => [`${where} does not answer`, databaseHint],
 };
 
+const tablesHeld: [message: string, hint: string] = [
+  "others have kept tables locked all the time: nothing was changed",
+  "end what holds them (a backup, a transaction somebody left open), or choose a quieter hour",
+];
+
 /** PostgreSQL's own refusals, by SQLSTATE (PostgreSQL documentation, appendix A). */
 const postgresFailures: Record<string, [message: string, hint: string]> = {
   "28000": ["PostgreSQL refuses this user", "check the user in GATEHOUSE_DATABASE_URL, and pg_hba.conf"],
@@ -58,6 +63,8 @@ const postgresFailures: Record<string, [message: string, hint: string]> = {
     "the database does not exist",
     'create it ("createdb <name>"), or correct GATEHOUSE_DATABASE_URL',
   ],
+  "40P01": tablesHeld,
+  "55P03": tablesHeld,
   "42501": [
     "PostgreSQL denies this user a privilege",
     "the user needs CREATE on the database's public schema",

@@ -1,5 +1,7 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { CompiledQuery, type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import type { AggregateType } from "../storage/aggregate.ts";
+import { sqlState } from "../storage/database-errors.ts";
 import type { Projections } from "../storage/projection.ts";
 import { fieldName, type Row, type RowTable } from "../storage/row-table.ts";
 import type { Database } from "../storage/tables.ts";
@@ -14,6 +16,18 @@ export type Verification = { aggregates: number; differences: Difference[] };
 const ROWS_PER_PAGE = 5_000;
 
 /**
+ * How often a rebuild tries to get all its locks, and how long it waits for each. Whoever holds one of them may be about
+ * to ask for another that the rebuild has, and everybody else queues up behind it: so it lets go of all, before
+ * PostgreSQL looks for a deadlock (after a second) and ends somebody else's transaction, and tries again. What is held
+ * still longer may be by an autovacuum, which PostgreSQL ends where it looks for a deadlock, so then it waits for that.
+ */
+const LOCKING = { attempts: 20, waitMs: [500, 500, 500, 2_000], pauseMs: 100 };
+/** 55P03 lock not available in that time, 40P01 deadlock detected. */
+const LOCKS_REFUSED = new Set(["55P03", "40P01"]);
+/** What a trigger empties with `sessions`. */
+const COUNT_TABLES = ["session_counts", "session_count_changes"];
+
+/**
  * Folds the whole log and compares the result with every row, in one snapshot. Log and rows are read side by side in the
  * order of their ids, so that memory does not grow with them.
  * @returns an empty list of differences if the rows are exactly what the log says, and the counts what the rows say
@@ -23,7 +37,7 @@ export function verifyProjections(
   projections: Projections,
   { pageSize = ROWS_PER_PAGE }: { pageSize?: number } = {},
 ): Promise<Verification> {
-  return snapshot(db, undefined, async (trx) => {
+  return snapshot(db, [], async (trx) => {
     const shared = sharedTables(projections);
     const stored = new Map(
       allTables(projections).map(({ type, table }) => {
@@ -48,16 +62,38 @@ export function verifyProjections(
 
 /**
  * Replaces every row by what the log says, and so what is counted of them, which follows the rows by itself. Nobody may
- * write meanwhile: the tables are locked until it is done.
+ * read or write meanwhile: the tables are locked until it is done.
+ * @throws SQLSTATE 55P03 or 40P01 if others have had some of the tables all the time; nothing is changed then
  */
-export function rebuildProjections(
+export async function rebuildProjections(
   db: Kysely<Database>,
   projections: Projections,
+  { attempts = LOCKING.attempts }: { attempts?: number } = {},
+): Promise<{ rebuilt: number }> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await rebuildOnce(db, projections, LOCKING.waitMs[attempt - 1] ?? LOCKING.waitMs.at(-1)!);
+    } catch (error) {
+      if (!LOCKS_REFUSED.has(sqlState(error) ?? "") || attempt === attempts) throw error;
+      await wait(LOCKING.pauseMs);
+    }
+  }
+}
+
+function rebuildOnce(
+  db: Kysely<Database>,
+  projections: Projections,
+  lockWaitMs: number,
 ): Promise<{ rebuilt: number }> {
   const tables = allTables(projections).map(({ table }) => ({ table, rows: [] as Row[] }));
-  // Before the log, as everything that writes has it: who holds a row and waits for the log must not be waited for.
-  const before = sql`LOCK TABLE ${sql.join(tables.map(({ table }) => sql.table(table.name)))} IN ACCESS EXCLUSIVE MODE`;
-  return snapshot(db, before, async (trx) => {
+  const locked = [...tables.map(({ table }) => table.name), ...COUNT_TABLES].map((name) => sql.table(name));
+  const locks = [
+    // No SELECT of set_config(), which would take the snapshot.
+    sql`SET LOCAL lock_timeout = ${sql.lit(lockWaitMs)}`,
+    // Before the log, as everything that writes has it.
+    sql`LOCK TABLE ${sql.join(locked)} IN ACCESS EXCLUSIVE MODE`,
+  ];
+  return snapshot(db, locks, async (trx) => {
     for (const { table } of tables) await trx.executeQuery(CompiledQuery.raw(`TRUNCATE ${table.name}`));
     let rebuilt = 0;
     const store = async (table: RowTable, rows: Iterable<Row>, least: number) => {
@@ -81,7 +117,7 @@ export function rebuildProjections(
 
 async function snapshot<T>(
   db: Kysely<Database>,
-  before: RawBuilder<unknown> | undefined,
+  before: readonly RawBuilder<unknown>[],
   work: (trx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
   return db
@@ -89,7 +125,7 @@ async function snapshot<T>(
     .transaction()
     .setIsolationLevel("repeatable read")
     .execute(async (trx) => {
-      await before?.execute(trx);
+      for (const statement of before) await statement.execute(trx);
       // Before the snapshot is taken: an append that is under way finishes, a later one waits.
       await sql`LOCK TABLE events IN SHARE MODE`.execute(trx);
       return work(trx);

@@ -58,7 +58,7 @@ test("a data directory that is a file is named", () => {
   expect(explainFailure(failure).message).toContain("is not a directory");
 });
 
-test.each(["28P01", "28000", "3D000", "42501", "53300"])(
+test.each(["28P01", "28000", "3D000", "40P01", "42501", "53300", "55P03"])(
   "PostgreSQL's refusal %s is put into words",
   (code) => {
     const refusal = Object.assign(new Error('password authentication failed for user "hunter22"'), { code });

@@ -128,34 +128,88 @@ describe.each(engines)("the rows and the log on %s", (engine) => {
   });
 });
 
-it("a rebuild beside a server waits for its step, and the step not for it", async () => {
-  const database = await createTestDatabase("postgres");
-  const opened = await database.open();
-  const { db } = opened;
-  const events = new EventRepository(db, projections);
-  const added = change(
-    sessionAggregate,
-    initialSession(uuidV7()),
-    [{ type: "session.added", payload: {} }],
-    "tester",
-  );
-  const at = await events.append([added]);
-  const session = { ...added.state, createdAt: at, changedAt: at };
-  const rebuild = await db.transaction().execute(async (step) => {
-    await sql`SELECT id FROM sessions WHERE id = ${session.id} FOR NO KEY UPDATE`.execute(step);
-    const rebuilt = rebuildProjections(db, projections);
-    await until("the rebuild to wait", async () => {
-      const { rows } = await sql`SELECT 1 FROM pg_locks WHERE relation = 'sessions'::regclass
-        AND mode = 'AccessExclusiveLock' AND NOT granted`.execute(db);
+describe("a rebuild beside a server", () => {
+  let database: TestDatabase;
+  let opened: OpenDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase("postgres");
+    opened = await database.open();
+  });
+  afterAll(async () => {
+    await opened.close();
+    await database.remove();
+  });
+
+  const waitsFor = (table: string) =>
+    until(`the rebuild to wait for ${table}`, async () => {
+      const { rows } = await sql`SELECT 1 FROM pg_locks WHERE relation = ${table}::regclass
+        AND mode = 'AccessExclusiveLock' AND NOT granted`.execute(opened.db);
       return rows.length > 0;
     });
-    await events.appendWithin(step, [
-      [change(sessionAggregate, session, [{ type: "session.dismissed", payload: {} }], "tester")],
-    ]);
-    return { rebuilt };
+
+  it("waits for its step, and the step not for it", async () => {
+    const { db } = opened;
+    const events = new EventRepository(db, projections);
+    const added = change(
+      sessionAggregate,
+      initialSession(uuidV7()),
+      [{ type: "session.added", payload: {} }],
+      "tester",
+    );
+    const at = await events.append([added]);
+    const session = { ...added.state, createdAt: at, changedAt: at };
+    const rebuild = await db.transaction().execute(async (step) => {
+      await sql`SELECT id FROM sessions WHERE id = ${session.id} FOR NO KEY UPDATE`.execute(step);
+      const rebuilt = rebuildProjections(db, projections);
+      await waitsFor("sessions");
+      await events.appendWithin(step, [
+        [change(sessionAggregate, session, [{ type: "session.dismissed", payload: {} }], "tester")],
+      ]);
+      return { rebuilt };
+    });
+    expect((await rebuild.rebuilt).rebuilt).toBeGreaterThan(0);
+    expect((await verifyProjections(db, projections)).differences).toEqual([]);
   });
-  expect((await rebuild.rebuilt).rebuilt).toBeGreaterThan(0);
-  expect((await verifyProjections(db, projections)).differences).toEqual([]);
-  await opened.close();
-  await database.remove();
+
+  it.each([
+    ["sessions", "notifications"],
+    ["notifications", "sessions"],
+    ["session_counts", "sessions"],
+    ["session_counts", "users"],
+    ["events", "users"],
+  ])("makes way for a transaction that has read %s and goes on to %s", async (first, second) => {
+    const { db } = opened;
+    const rebuilt = await db.transaction().execute(async (step) => {
+      await sql`SELECT 1 FROM ${sql.table(first)} LIMIT 1`.execute(step);
+      // Both would be content with a lock that lets readers in.
+      if (first === "events") await sql`LOCK TABLE events IN ROW EXCLUSIVE MODE`.execute(step);
+      const rebuilding = rebuildProjections(db, projections);
+      // Unheard it would end the process before the expectation below.
+      rebuilding.catch(() => {});
+      await until("the rebuild to wait", async () => {
+        const { rows } = await sql`SELECT 1 FROM pg_locks WHERE relation = ${first}::regclass
+          AND NOT granted`.execute(opened.db);
+        return rows.length > 0;
+      });
+      await sql`SELECT 1 FROM ${sql.table(second)} LIMIT 1`.execute(step);
+      return { rebuilding };
+    });
+    expect((await rebuilt.rebuilding).rebuilt).toBeGreaterThan(0);
+  });
+
+  it("gives up if somebody holds a table for good, lets everybody else through meanwhile, and changes nothing", async () => {
+    const { db } = opened;
+    const rowsOf = async () => (await sql`SELECT xmin, * FROM sessions`.execute(db)).rows;
+    const before = await rowsOf();
+    await db.transaction().execute(async (holder) => {
+      await sql`SELECT 1 FROM memberships`.execute(holder);
+      const rebuilding = expect(rebuildProjections(db, projections, { attempts: 2 })).rejects.toMatchObject({
+        code: "55P03",
+      });
+      await waitsFor("memberships");
+      expect(await rowsOf()).toEqual(before);
+      await rebuilding;
+    });
+    expect(await rowsOf()).toEqual(before);
+  });
 });
