@@ -3,11 +3,12 @@ import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protoco
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import { maxTimerMs } from "../timeout-headers.ts";
 import { unwrap } from "./envelope.ts";
+import type { Codec } from "./unary-method.ts";
 
 /** What a content type says about a call. */
 export type Wire = {
   readonly protocol: "connect" | "grpc" | "grpc-web";
-  readonly codec: "json" | "binary";
+  readonly codec: Codec;
   /** As given, and as answered. */
   readonly contentType: string;
   /** The same in the long form, which the implementation sees. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { type Message, toJsonString } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { type Call, contextOf, elapsedMs, newCall } from "../call.ts";
 import { logRefused, logUnanswerable } from "../call-log.ts";
@@ -9,7 +9,7 @@ import { abortWhenGone, CallSignal } from "./call-signal.ts";
 import type { Carrier, Reply } from "./carrier.ts";
 import { envelopeBytes } from "./envelope.ts";
 import { ReceivedHeaders } from "./lazy-headers.ts";
-import { messageBytes, type Ordinary, readOrdinary, type Wire } from "./protocols.ts";
+import { messageBytes, type Ordinary, readOrdinary } from "./protocols.ts";
 import { replyOf, replyOfError, replyOfSuccess } from "./replies.ts";
 import { UnaryCall } from "./unary-call.ts";
 import type { UnaryMethod } from "./unary-method.ts";
@@ -95,7 +95,7 @@ export function createUnaryEdge({ connect, headersFor, logger, maxBodyBytes }: U
     });
     try {
       const response = await unary.invoke(unaryCall);
-      const answer = encodeMessage(unary, wire.codec, response.message);
+      const answer = unary.serialize[wire.codec](response.message);
       lifetime.end();
       return await replyOfSuccess(ordinary, response, answer, extra);
     } catch (reason) {
@@ -138,26 +138,10 @@ function readMessage({ unary, ordinary: { wire } }: UnaryEdgeCall, body: Uint8Ar
   const bytes = messageBytes(body, wire);
   if (bytes === undefined) return undefined;
   try {
-    return unary.input[wire.codec].parse(bytes);
+    return unary.parse[wire.codec](bytes);
   } catch {
     return undefined;
   }
-}
-
-/** JSON stays text, which Node puts into one piece with the headers. */
-function encodeMessage(
-  { method, output }: UnaryMethod,
-  codec: Wire["codec"],
-  message: Message,
-): Uint8Array | string {
-  if (codec === "json") {
-    try {
-      return toJsonString(method.output, message);
-    } catch {
-      // The codec says what is wrong with it.
-    }
-  }
-  return output[codec].serialize(message);
 }
 
 const urlOf = (path: string): string => `http://localhost${path}?`;

@@ -6,20 +6,24 @@ import {
   type Message,
 } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor, MethodImpl, ServiceImpl, UnaryResponse } from "@connectrpc/connect";
-import { createMethodSerializationLookup, type Serialization } from "@connectrpc/connect/protocol";
+import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
+import { binaryEncoder } from "../codec/binary-encoder.ts";
+import { jsonDecoder } from "../codec/json-decoder.ts";
+import { jsonEncoder } from "../codec/json-encoder.ts";
 import { asUnaryCall, type UnaryCall } from "./unary-call.ts";
 
 /** A unary method, its messages' codecs, and its implementation with the interceptors around it. */
 export type UnaryMethod = {
   readonly method: DescMethodUnary;
-  /** Codecs of request and answer, with the errors of the stock handler. */
-  readonly input: Codecs;
-  readonly output: Codecs;
+  /** Reads a request. @throws the stock handler's error */
+  readonly parse: Record<Codec, (bytes: Uint8Array) => Message>;
+  /** Writes an answer; JSON is text, which Node puts into one piece with the headers. @throws the stock handler's error */
+  readonly serialize: { json: (message: Message) => string; binary: (message: Message) => Uint8Array };
   /** @throws whatever the interceptors and the implementation throw */
   readonly invoke: (call: UnaryCall) => Promise<UnaryResponse>;
 };
 
-export type Codecs = { readonly json: Serialization<Message>; readonly binary: Serialization<Message> };
+export type Codec = "json" | "binary";
 
 export type UnaryMethodOptions = {
   interceptors: Interceptor[];
@@ -86,10 +90,23 @@ function createUnaryMethod(
     const handedOn = (request: UnaryCall) => next(asUnaryCall(request));
     return interceptor(handedOn as never) as unknown as UnaryMethod["invoke"];
   }, call);
+  const [readJson, writeJson, writeBinary] = [
+    jsonDecoder(method.input),
+    jsonEncoder(method.output),
+    binaryEncoder(method.output),
+  ];
+  const stock = { jsonIn: getI(false), binaryIn: getI(true), jsonOut: getO(false), binaryOut: getO(true) };
   return {
     method,
-    input: { json: getI(false), binary: getI(true) },
-    output: { json: getO(false), binary: getO(true) },
+    parse: {
+      json: (bytes) =>
+        (bytes.byteLength > maxBodyBytes ? undefined : readJson(bytes)) ?? stock.jsonIn.parse(bytes),
+      binary: (bytes) => stock.binaryIn.parse(bytes),
+    },
+    serialize: {
+      json: (message) => writeJson(message) ?? Buffer.from(stock.jsonOut.serialize(message)).toString(),
+      binary: (message) => writeBinary(message) ?? stock.binaryOut.serialize(message),
+    },
     invoke,
   };
 }

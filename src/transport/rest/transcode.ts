@@ -137,14 +137,14 @@ const internalError = (cause?: unknown) =>
   new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
 
 /** An answer as it would be after its way through the binary format. */
-function toRestJson({ method, output }: UnaryMethod, answer: Message): string {
+function toRestJson({ method, serialize }: UnaryMethod, answer: Message): string {
   try {
-    const json = toJsonString(method.output, answer);
+    const json = serialize.json(answer);
     if (!halfPair.test(json)) return json;
   } catch {
     // The binary codec says what is wrong with it.
   }
-  return toJsonString(method.output, fromBinary(method.output, output.binary.serialize(answer)));
+  return toJsonString(method.output, fromBinary(method.output, serialize.binary(answer)));
 }
 
 /** How JSON writes half a surrogate pair, which the binary format makes U+FFFD. */
