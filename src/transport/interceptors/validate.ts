@@ -9,6 +9,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator, Violation } from "@bufbuild/protovalidate";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { isEvidentlyValid } from "./evidently-valid.ts";
 import { unstorable } from "./unstorable.ts";
 
 /**
@@ -25,6 +26,7 @@ export function validate(): Interceptor {
     const path = unstorable(schema, message);
     if (path !== undefined)
       throw new ConnectError(violationText(schema, notStorable(path)), Code.InvalidArgument);
+    if (isEvidentlyValid(schema, message)) return message;
     const result = validator.validate(schema, message);
     if (result.kind === "invalid") {
       throw new ConnectError(violationText(schema, result.violations[0]!), Code.InvalidArgument);
