@@ -9,8 +9,8 @@ const SCHEME = "Bearer ";
  */
 export function bearerCredential(header: string | null | undefined): string {
   if (!header) throw new DomainError("auth.header_missing");
-  const parts = header.split(SCHEME);
-  const credential = parts[1];
-  if (parts.length !== 2 || !credential) throw new DomainError("auth.header_invalid");
+  const at = header.indexOf(SCHEME);
+  const credential = at < 0 ? "" : header.slice(at + SCHEME.length);
+  if (credential === "" || credential.includes(SCHEME)) throw new DomainError("auth.header_invalid");
   return credential;
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import {
   create,
   type DescMessage,
+  fromBinary,
   fromJsonString,
   type JsonValue,
   toBinary,
@@ -17,6 +18,7 @@ import {
   DeleteSessionResponseSchema,
   ListSessionsResponseSchema,
 } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
+import { binaryDecoder } from "../../src/transport/codec/binary-decoder.ts";
 import { binaryEncoder } from "../../src/transport/codec/binary-encoder.ts";
 import { jsonDecoder } from "../../src/transport/codec/json-decoder.ts";
 import { jsonEncoder } from "../../src/transport/codec/json-encoder.ts";
@@ -189,5 +191,67 @@ describe("a decoder of JSON", () => {
     "",
   ])("leaves %s to protobuf-es", (json) => {
     expect(jsonDecoder(DeleteSessionRequestSchema)(Buffer.from(json))).toBeUndefined();
+  });
+});
+
+describe("a decoder of the binary format", () => {
+  const stock = (schema: DescMessage, bytes: Uint8Array) => outcome(() => fromBinary(schema, bytes));
+
+  it("reads what protobuf-es reads, or leaves the bytes to it; always what it refuses", () => {
+    let read = 0;
+    const flips = fc.array(fc.tuple(fc.nat(400), fc.integer({ min: 1, max: 255 })), { maxLength: 2 });
+    fc.assert(
+      fc.property(anyMessage({ wrongs: 0 }), flips, fc.nat(9), ({ schema, message }, flipped, twist) => {
+        const written = outcome(() => toBinary(schema, message));
+        if (written === undefined) return;
+        let bytes: Buffer = Buffer.from(written);
+        if (twist === 0) bytes = Buffer.concat([bytes, bytes]);
+        if (twist === 1) bytes = bytes.subarray(0, -1);
+        // Most often behind the end: then nothing is broken.
+        for (const [at, bits] of flipped) if (at < bytes.length) bytes[at] = bytes[at]! ^ bits;
+        const ours = binaryDecoder(schema)(bytes);
+        if (ours === undefined) return;
+        read += 1;
+        expect(isDeepStrictEqual(ours, stock(schema, bytes))).toBe(true);
+      }),
+      { numRuns: 15_000 },
+    );
+    expect(read).toBeGreaterThan(5_000);
+  });
+
+  it.each<[string, DescMessage, Record<string, unknown>]>([
+    [
+      "a small request",
+      DeleteSessionRequestSchema,
+      { sessionId: "x".repeat(40), sessionToken: "é".repeat(100) },
+    ],
+    [
+      "a large one",
+      CreateSessionRequestSchema,
+      {
+        checks: { user: { search: { case: "loginName", value: "a" } }, password: { password: "b" } },
+        metadata: { key: new Uint8Array([1, 2]) },
+        lifetime: { seconds: 3_600n, nanos: 5 },
+      },
+    ],
+  ])("reads %s itself, from a Buffer as from a plain array of bytes", (_, schema, init) => {
+    const bytes = toBinary(schema, create(schema, init));
+    for (const same of [bytes, Buffer.from(bytes)]) {
+      const ours = binaryDecoder(schema)(same);
+      expect(ours).toBeDefined();
+      expect(isDeepStrictEqual(ours, stock(schema, same))).toBe(true);
+    }
+  });
+
+  it.each([
+    ["an unknown field", [72, 1]],
+    ["a field in another wire type", [8, 1]],
+    ["a message that is there twice", [10, 0, 10, 0]],
+    ["text that is no UTF-8", [10, 1, 255]],
+    ["text that goes on behind the end", [10, 2, 120]],
+    ["a length without an end", [10, 128, 128, 128, 128, 128, 0]],
+  ])("leaves %s to protobuf-es", (what, bytes) => {
+    const schema = what.startsWith("a message") ? CreateSessionRequestSchema : DeleteSessionRequestSchema;
+    expect(binaryDecoder(schema)(new Uint8Array(bytes))).toBeUndefined();
   });
 });

@@ -2,6 +2,7 @@ import { type DescField, type DescMessage, type Message, ScalarType, toBinary } 
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { type AnyMessage, as, inOrderOfNumbers, isOrdinary, isZeroOf } from "./schema.ts";
 import { byProtobufEs, leaveIt, orLeft } from "./unusual.ts";
+import { delimitedTag, valueTag } from "./wire-types.ts";
 
 /**
  * Messages in the binary format, byte for byte as `toBinary` of protobuf-es has them, which takes two new buffers of a
@@ -76,7 +77,7 @@ function listWriter(field: DescField & { fieldKind: "list" }): FieldWriter {
   const name = field.localName;
   if (field.packed) {
     const write = scalarWriter(field.scalar ?? ScalarType.INT32);
-    const tag = tagOf(field.number, LENGTH_DELIMITED);
+    const tag = delimitedTag(field.number);
     return (message) => {
       const items = as.list(message[name]);
       if (items.length === 0) return;
@@ -94,8 +95,8 @@ function listWriter(field: DescField & { fieldKind: "list" }): FieldWriter {
 
 function mapWriter(field: DescField & { fieldKind: "map" }): FieldWriter {
   const name = field.localName;
-  const tag = tagOf(field.number, LENGTH_DELIMITED);
-  const keyTag = tagOf(1, LENGTH_DELIMITED);
+  const tag = delimitedTag(field.number);
+  const keyTag = delimitedTag(1);
   const writeValue = tagged(2, field);
   return (message) => {
     const entries = as.map(message[name]);
@@ -114,7 +115,7 @@ function mapWriter(field: DescField & { fieldKind: "map" }): FieldWriter {
 function tagged(number: number, field: DescField): Writer {
   if (field.message !== undefined) {
     const write = messageWriter(field.message);
-    const tag = tagOf(number, LENGTH_DELIMITED);
+    const tag = delimitedTag(number);
     return (value) => {
       output.uint32(tag);
       const start = output.open();
@@ -122,10 +123,8 @@ function tagged(number: number, field: DescField): Writer {
       output.close(start);
     };
   }
-  const scalar = field.scalar ?? ScalarType.INT32;
-  const isDelimited = scalar === ScalarType.STRING || scalar === ScalarType.BYTES;
-  const tag = tagOf(number, isDelimited ? LENGTH_DELIMITED : VARINT);
-  const write = scalarWriter(scalar);
+  const tag = valueTag(number, field);
+  const write = scalarWriter(field.scalar ?? ScalarType.INT32);
   return (value) => {
     output.uint32(tag);
     write(value);
@@ -153,11 +152,6 @@ function scalarWriter(scalar: ScalarType): Writer {
         output.uint32(((value as number) | 0) === value && value >= 0 ? (value as number) : leaveIt());
   }
 }
-
-/** Wire types and tags (protobuf encoding specification, "Message Structure"). */
-const VARINT = 0;
-const LENGTH_DELIMITED = 2;
-const tagOf = (number: number, wireType: number): number => ((number << 3) | wireType) >>> 0;
 
 /** What is longer is left to protobuf-es, where a new buffer does not weigh. */
 const MOST_BYTES = 64 * 1024;

@@ -10,7 +10,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type AnyMessage, as, isOrdinary } from "./schema.ts";
+import { type AnyMessage, as, asBuffer, isOrdinary } from "./schema.ts";
 import { byProtobufEs, leaveIt, orLeft } from "./unusual.ts";
 
 /**
@@ -155,7 +155,7 @@ const base64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/][AQgw]==|[A-Za-z\d+/]{2}[AEI
 
 function textOf(json: Uint8Array): string {
   if (!isUtf8(json)) leaveIt();
-  const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString();
+  const text = asBuffer(json).toString();
   // An escape may hide a quotation mark, or a key's second spelling.
   return text.includes("\\") ? leaveIt() : text;
 }

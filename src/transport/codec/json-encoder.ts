@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, type Message, ScalarType, toJson } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type AnyMessage, as, inOrderOfNumbers, isOrdinary, isZeroOf } from "./schema.ts";
+import { type AnyMessage, as, asBuffer, inOrderOfNumbers, isOrdinary, isZeroOf } from "./schema.ts";
 import { byProtobufEs, leaveIt, orLeft } from "./unusual.ts";
 
 /**
@@ -98,7 +98,7 @@ function valueText(field: DescField): Text {
     case ScalarType.BOOL:
       return (value) => String(as.truth(value));
     case ScalarType.BYTES:
-      return (value) => `"${base64(as.bytes(value))}"`;
+      return (value) => `"${asBuffer(as.bytes(value)).toString("base64")}"`;
     case ScalarType.INT64:
     case ScalarType.UINT64:
       return (value) => `"${as.integer(value)}"`;
@@ -110,9 +110,6 @@ function valueText(field: DescField): Text {
 /** Printable ASCII that needs no escape. */
 const plain = /^[ !#-[\]-~]*$/;
 const quoted = (text: string): string => (plain.test(text) ? `"${text}"` : JSON.stringify(text));
-
-const base64 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
-  Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 
 /** RFC 3339 in UTC, with three, six or nine digits of a second as needed (google/protobuf/timestamp.proto). */
 function timestampText(value: unknown): string {

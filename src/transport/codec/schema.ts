@@ -24,6 +24,10 @@ export const as = {
   integer: (value: unknown): bigint => (typeof value === "bigint" ? value : leaveIt()),
 };
 
+/** The same bytes. */
+export const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 const scalars = new Set([
   ScalarType.STRING,
   ScalarType.BOOL,

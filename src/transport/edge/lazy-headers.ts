@@ -52,13 +52,27 @@ abstract class LazyHeaders implements Headers {
 // Whoever asks whether these are `Headers` is told so.
 Object.setPrototypeOf(LazyHeaders.prototype, Headers.prototype);
 
-/** Names as our own code writes them: nothing that `Headers` would change or refuse. */
-const plainName = /^[a-z0-9-]+$/;
+/** What every call asks for or is answered with: nobody needs to look at each letter of it. */
+const usualNames = new Set([
+  "cache-control",
+  "connect-timeout-ms",
+  "content-length",
+  "content-type",
+  "expires",
+  "grpc-timeout",
+  "pragma",
+  "x-request-id",
+  "x-zitadel-orgid",
+]);
+
+/** Whether a name is as our own code writes them: nothing that `Headers` would change or refuse. */
+const isPlainName = (name: string): boolean => usualNames.has(name) || /^[a-z0-9-]+$/.test(name);
+
 /** Values that `Headers` would neither trim nor refuse. */
 const plainValue = /^[!-~](?:[ -~]*[!-~])?$/;
 
 const isPlain = (name: string, value: unknown): boolean =>
-  plainName.test(name) && typeof value === "string" && plainValue.test(value);
+  isPlainName(name) && typeof value === "string" && plainValue.test(value);
 
 /** The headers a request came with, as Node parsed them. */
 export class ReceivedHeaders extends LazyHeaders {
@@ -78,7 +92,7 @@ export class ReceivedHeaders extends LazyHeaders {
       const value = this.#fields[name];
       if (typeof value === "string" && name.charCodeAt(0) !== 58 /* : */) return value;
       // HTTP/2 has another name for the host.
-      if (value === undefined && name !== "host" && plainName.test(name)) return null;
+      if (value === undefined && name !== "host" && isPlainName(name)) return null;
     }
     return this.real.get(name);
   }
@@ -114,7 +128,7 @@ export class AnsweredHeaders extends LazyHeaders {
     if (this.made === undefined) {
       const at = this.#at(name);
       if (this.#fields[at] === name) return this.#fields[at + 1]!;
-      if (plainName.test(name)) return null;
+      if (isPlainName(name)) return null;
     }
     return this.real.get(name);
   }

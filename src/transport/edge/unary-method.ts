@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor, MethodImpl, ServiceImpl, UnaryResponse } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
+import { binaryDecoder } from "../codec/binary-decoder.ts";
 import { binaryEncoder } from "../codec/binary-encoder.ts";
 import { jsonDecoder } from "../codec/json-decoder.ts";
 import { jsonEncoder } from "../codec/json-encoder.ts";
@@ -90,22 +91,19 @@ function createUnaryMethod(
     const handedOn = (request: UnaryCall) => next(asUnaryCall(request));
     return interceptor(handedOn as never) as unknown as UnaryMethod["invoke"];
   }, call);
-  const [readJson, writeJson, writeBinary] = [
-    jsonDecoder(method.input),
-    jsonEncoder(method.output),
-    binaryEncoder(method.output),
-  ];
-  const stock = { jsonIn: getI(false), binaryIn: getI(true), jsonOut: getO(false), binaryOut: getO(true) };
+  const read = { json: jsonDecoder(method.input), binary: binaryDecoder(method.input) };
+  const write = { json: jsonEncoder(method.output), binary: binaryEncoder(method.output) };
+  const parse = (codec: Codec) => {
+    const stock = getI(codec === "binary");
+    return (bytes: Uint8Array) =>
+      (bytes.byteLength > maxBodyBytes ? undefined : read[codec](bytes)) ?? stock.parse(bytes);
+  };
   return {
     method,
-    parse: {
-      json: (bytes) =>
-        (bytes.byteLength > maxBodyBytes ? undefined : readJson(bytes)) ?? stock.jsonIn.parse(bytes),
-      binary: (bytes) => stock.binaryIn.parse(bytes),
-    },
+    parse: { json: parse("json"), binary: parse("binary") },
     serialize: {
-      json: (message) => writeJson(message) ?? Buffer.from(stock.jsonOut.serialize(message)).toString(),
-      binary: (message) => writeBinary(message) ?? stock.binaryOut.serialize(message),
+      json: (message) => write.json(message) ?? Buffer.from(getO(false).serialize(message)).toString(),
+      binary: (message) => write.binary(message) ?? getO(true).serialize(message),
     },
     invoke,
   };
