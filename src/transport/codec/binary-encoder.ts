@@ -1,6 +1,5 @@
 import { type DescField, type DescMessage, type Message, ScalarType, toBinary } from "@bufbuild/protobuf";
-import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { type AnyMessage, as, inOrderOfNumbers, isOrdinary, isZeroOf } from "./schema.ts";
+import { type AnyMessage, as, inOrderOfNumbers, isOrdinary, writtenValue } from "./schema.ts";
 import { byProtobufEs, leaveIt, orLeft } from "./unusual.ts";
 import { delimitedTag, valueTag } from "./wire-types.ts";
 
@@ -14,9 +13,7 @@ export function binaryEncoder(schema: DescMessage): (message: Message) => Uint8A
     orLeft(() => {
       output.at = 0;
       write(message);
-      const bytes = Buffer.allocUnsafe(output.at);
-      output.bytes.copy(bytes, 0, 0, output.at);
-      return bytes;
+      return output.copy();
     });
 }
 
@@ -43,31 +40,17 @@ function messageWriter(schema: DescMessage): Writer {
 }
 
 function fieldWriter(field: DescField): FieldWriter {
-  const name = field.localName;
   switch (field.fieldKind) {
     case "list":
       return listWriter(field);
     case "map":
       return mapWriter(field);
     default: {
+      const written = writtenValue(field);
       const write = tagged(field.number, field);
-      if (field.oneof !== undefined) {
-        const choice = field.oneof.localName;
-        return (message) => {
-          const { case: chosen, value } = as.choice(message[choice]);
-          if (chosen === name) write(value);
-        };
-      }
-      if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) {
-        return (message) => {
-          const value = message[name];
-          if (value !== undefined) write(value);
-        };
-      }
-      const isUnset = isZeroOf(field.scalar ?? ScalarType.INT32);
       return (message) => {
-        const value = message[name];
-        if (!isUnset(value)) write(value);
+        const value = written(message);
+        if (value !== undefined) write(value);
       };
     }
   }
@@ -196,6 +179,13 @@ class Output {
     this.#room(bytes.byteLength);
     this.bytes.set(bytes, this.at);
     this.at += bytes.byteLength;
+  }
+
+  /** What was written, for whoever wants to keep it. */
+  copy(): Uint8Array {
+    const bytes = Buffer.allocUnsafe(this.at);
+    this.bytes.copy(bytes, 0, 0, this.at);
+    return bytes;
   }
 
   /** Leaves a byte for the length of what follows. @returns where that starts, for {@link close} */

@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, type Message, ScalarType, toJson } from "@bufbuild/protobuf";
-import { FeatureSet_FieldPresence, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type AnyMessage, as, asBuffer, inOrderOfNumbers, isOrdinary, isZeroOf } from "./schema.ts";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type AnyMessage, as, asBuffer, inOrderOfNumbers, isOrdinary, writtenValue } from "./schema.ts";
 import { byProtobufEs, leaveIt, orLeft } from "./unusual.ts";
 
 /**
@@ -63,23 +63,10 @@ function memberText(field: DescField): MemberText {
         return `${key}{${keys.map((entry) => `${quoted(entry)}:${textOf(entries[entry])}`).join(",")}}`;
       };
     default: {
-      if (field.oneof !== undefined) {
-        const choice = field.oneof.localName;
-        return (message) => {
-          const { case: chosen, value } = as.choice(message[choice]);
-          return chosen === name ? key + textOf(value) : "";
-        };
-      }
-      if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) {
-        return (message) => {
-          const value = message[name];
-          return value === undefined ? "" : key + textOf(value);
-        };
-      }
-      const isUnset = isZeroOf(field.scalar ?? ScalarType.INT32);
+      const written = writtenValue(field);
       return (message) => {
-        const value = message[name];
-        return isUnset(value) ? "" : key + textOf(value);
+        const value = written(message);
+        return value === undefined ? "" : key + textOf(value);
       };
     }
   }

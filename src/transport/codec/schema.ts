@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { Edition, isWrapperDesc, StructSchema } from "@bufbuild/protobuf/wkt";
+import { Edition, FeatureSet_FieldPresence, isWrapperDesc, StructSchema } from "@bufbuild/protobuf/wkt";
 import { leaveIt } from "./unusual.ts";
 
 /** A message as protobuf-es keeps it: its fields and choices by name. */
@@ -55,6 +55,24 @@ const isKeptAsJavaScript = (schema: DescMessage): boolean =>
 
 export const inOrderOfNumbers = ({ fields }: DescMessage): DescField[] =>
   fields.toSorted((a, b) => a.number - b.number);
+
+/** What a message has in a field that is neither list nor map; undefined if that is not to be written. */
+export function writtenValue(field: DescField): (message: AnyMessage) => unknown {
+  const name = field.localName;
+  if (field.oneof !== undefined) {
+    const choice = field.oneof.localName;
+    return (message) => {
+      const { case: chosen, value } = as.choice(message[choice]);
+      return chosen === name ? (value ?? leaveIt()) : undefined;
+    };
+  }
+  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return (message) => message[name];
+  const isZero = isZeroOf(field.scalar ?? ScalarType.INT32);
+  return (message) => {
+    const value = message[name] ?? leaveIt();
+    return isZero(value) ? undefined : value;
+  };
+}
 
 /** Whether a value is its type's zero, which a field without presence does not write. */
 export function isZeroOf(scalar: ScalarType): (value: unknown) => boolean {
