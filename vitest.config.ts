@@ -10,7 +10,8 @@ export default defineConfig({
     isolate: false,
     // Two cores: more workers than that only make each other wait for PGlite and PostgreSQL.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For a test that hangs. One that takes ten seconds takes four times that on a machine that is busy otherwise.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

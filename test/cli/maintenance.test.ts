@@ -1,13 +1,10 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { projections } from "../../src/projections/projections.ts";
 import { EventRepository } from "../../src/storage/event-repository.ts";
 import { environmentOf, runGatehouse, serveGatehouse } from "../crash/gatehouse-process.ts";
 import { createTestDatabase, engines, type TestDatabase } from "../support/databases.ts";
 import { expectRowsToMatchTheLog } from "../support/test-server.ts";
 import { addSessions, age, holding, lifetime } from "../upkeep/background.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const sweepable = async (database: TestDatabase, count: number): Promise<string[]> => {
   const opened = await database.open();

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createTestDatabase, engines, type TestDatabase } from "../support/databases.ts";
 import { ADMIN_TOKEN } from "../support/test-config.ts";
 import {
@@ -15,9 +15,6 @@ import {
 import { addHuman, importedHash, PASSWORD } from "./people.ts";
 import { until, within } from "./poll.ts";
 import { call } from "./session-calls.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 const path = "/zitadel.session.v2.SessionService/CreateSession";
 const headers = { "content-type": "application/json", authorization: `Bearer ${ADMIN_TOKEN}` };

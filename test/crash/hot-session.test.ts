@@ -1,11 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { engines } from "../support/databases.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { addHuman, eventTypes, lockAfter, PASSWORD } from "./people.ts";
 import { type Answer, created, metadata, Sessions, tokenOf } from "./session-calls.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 const MAX_ATTEMPTS = 5;
 

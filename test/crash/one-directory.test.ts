@@ -1,16 +1,13 @@
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startServer } from "../../src/server.ts";
 import { createTestDatabase, type TestDatabase } from "../support/databases.ts";
 import { testConfig } from "../support/test-config.ts";
 import { environmentOf, runGatehouse, serveGatehouse } from "./gatehouse-process.ts";
 import { within } from "./poll.ts";
 import { created, Sessions } from "./session-calls.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 describe("one data directory", () => {
   let database: TestDatabase;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { uuidV7 } from "../../src/crypto/random-ids.ts";
 import {
   Health,
@@ -25,9 +25,6 @@ import { environmentOf, runGatehouse, type ServingProcess, serveGatehouse } from
 import { until, within } from "./poll.ts";
 import { type DatabaseProxy, startProxy } from "./proxy.ts";
 import { created, detailsOf, expectOk, metadata, Sessions, tokenOf } from "./session-calls.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 const ready = async (url: string) => (await fetch(`${url}/debug/ready`)).status === 200;
 const alive = async (url: string) => (await fetch(`${url}/debug/healthz`)).text();

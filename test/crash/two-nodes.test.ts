@@ -4,15 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { startServer } from "../../src/server.ts";
 import { testConfig } from "../support/test-config.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { addHuman, eventTypes, PASSWORD } from "./people.ts";
 import { type Answer, call, created, detailsOf, metadata, Sessions, tokenOf } from "./session-calls.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 describe("two nodes on one PostgreSQL", () => {
   let server: TestServer;

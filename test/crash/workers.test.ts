@@ -5,7 +5,7 @@ import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import { sql } from "kysely";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createTestDatabase, onMaintenanceDatabase, type TestDatabase } from "../support/databases.ts";
 import { Connection } from "./connection.ts";
 import {
@@ -18,9 +18,6 @@ import {
 import { addHuman, eventTypes, importedHash, lockAfter, PASSWORD } from "./people.ts";
 import { until, within } from "./poll.ts";
 import { created, expectOk, metadata, Sessions, tokenOf } from "./session-calls.ts";
-
-// Processes start slowly on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 60_000 });
 
 const WORKERS = 2;
 const DATABASE_CONNECTIONS = 4;

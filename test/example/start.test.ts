@@ -83,5 +83,5 @@ describe("npm run example:login", () => {
     await person.page.getByRole("heading", { name: "Confirm that it is you" }).waitFor();
     await person.leave();
     await stop(running);
-  }, 120_000);
+  });
 });

@@ -151,7 +151,7 @@ describe("any sequence of checks and challenges", () => {
       ),
       { numRuns: 25 },
     );
-  }, 120_000);
+  });
 
   it("counts each failure once, and none that is none", async () => {
     await fc.assert(
@@ -168,7 +168,7 @@ describe("any sequence of checks and challenges", () => {
       ),
       { numRuns: 20 },
     );
-  }, 120_000);
+  });
 
   async function newWorld(limit: Limits): Promise<World> {
     runs += 1;

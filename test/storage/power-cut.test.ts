@@ -15,8 +15,6 @@ import { EventRepository } from "../../src/storage/event-repository.ts";
 import { createTestDatabase, type TestDatabase } from "../support/databases.ts";
 import { copyBeside, RecordedDisk } from "./recorded-disk.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
-
 type Acknowledged = { id: string; moment: number };
 
 const events: SessionEvent[] = [

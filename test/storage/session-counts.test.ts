@@ -138,7 +138,7 @@ describe.each(engines)("totals on %s", (engine) => {
       }),
       { numRuns: 5, endOnFailure: true, examples: [[everything]] },
     );
-  }, 120_000);
+  });
 
   it("are right up to a number, too, while more than that are over and not written down", async () => {
     const totalOf = async (total: "exact" | number) => {

@@ -84,7 +84,7 @@ describe.each(walked)("after a walk over every factor on %s, by %j", (engine, pr
     printed = await stage.house.operateOutside(async (place) =>
       ["verify", "rebuild"].map((action) => projections(place, action)).join("\n"),
     );
-  }, 120_000);
+  });
   afterAll(() => stage.close());
 
   test("there was something to hide", () => {

@@ -124,7 +124,7 @@ describe.each(engines)("after a walk over every protocol on %s", (engine) => {
     );
     await house.operate(({ db }) => sql`ALTER TABLE events_gone RENAME TO events`.execute(db));
     expect(failed.code).toBe(Code.Internal);
-  }, 60_000);
+  });
   afterAll(() => house.close());
 
   test("the log has a line for every call, and nothing in it that opens anything", () => {

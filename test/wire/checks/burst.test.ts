@@ -2,16 +2,13 @@ import { Code } from "@connectrpc/connect";
 import { type Client, createClientFor } from "@zitadel/client";
 import { createServerTransport } from "@zitadel/client/node";
 import { type TOTP, URI } from "otpauth";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SessionService } from "../../../src/gen/zitadel/session/v2/session_service_pb.js";
 import { type Refusal, refusalOf } from "../../support/clients.ts";
 import { streamOf, userCheck } from "../../support/fixtures.ts";
 import { startTestServer, type TestServer } from "../../support/test-server.ts";
 import { asking, person } from "../users/wire.ts";
 import { lockAfter, wrong } from "./desk.ts";
-
-// Fifty calls at a time, on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 const BURST = 50;
 

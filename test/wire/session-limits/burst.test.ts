@@ -1,12 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addHuman, PASSWORD } from "../../crash/people.ts";
 import { streamOf } from "../../support/fixtures.ts";
 import { startTestServer, type TestServer } from "../../support/test-server.ts";
 import { type Calls, callsOf, outcomeOf } from "./calls.ts";
-
-// Hundreds of calls take their time on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 120_000 });
 
 const LIMIT = 3;
 const REFUSED = "[resource_exhausted] the user has as many live sessions as are allowed (GATE-L1mUs)";

@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { engines } from "../../support/databases.ts";
 import {
   type House,
@@ -12,9 +12,6 @@ import {
 } from "../../support/fixtures.ts";
 import { protocolsOn } from "../protocols.ts";
 import { type Calls, callsOf, outcomeOf } from "./calls.ts";
-
-// PGlite takes one process at a time, so the server starts anew for every look behind it.
-vi.setConfig({ testTimeout: 90_000 });
 
 const REFUSED = "[resource_exhausted] the user has as many live sessions as are allowed (GATE-L1mUs)";
 

@@ -1,13 +1,10 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ageSession } from "../../support/age-session.ts";
 import { engines } from "../../support/databases.ts";
 import { type House, PASSWORD, startHouse, streamOf } from "../../support/fixtures.ts";
 import { protocolsOn } from "../protocols.ts";
 import { callsOf, outcomeOf } from "./calls.ts";
-
-// PGlite takes one process at a time, so the server starts anew for every look behind it.
-vi.setConfig({ testTimeout: 90_000 });
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addHuman, importedHash } from "../../crash/people.ts";
 import { refusalOf, sessionClient } from "../../support/clients.ts";
 import { type Engine, engines } from "../../support/databases.ts";
@@ -8,9 +8,6 @@ import { signIn, streamOf, WRONG_PASSWORD } from "../../support/fixtures.ts";
 import { startTestServer, type TestServer } from "../../support/test-server.ts";
 import { asking as askingUsers, person } from "../users/wire.ts";
 import { asking, type ServiceName } from "./wire.ts";
-
-// A thousand calls take their time on a machine that is busy otherwise.
-vi.setConfig({ testTimeout: 90_000 });
 
 /** A server with people whose passwords cost nothing to check. */
 async function open(engine: Engine, people: number) {
