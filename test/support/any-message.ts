@@ -8,20 +8,26 @@ import {
 } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { SessionControlService } from "../../src/gen/gatehouse/session/v1/session_control_service_pb.js";
+import { SessionSettingsService } from "../../src/gen/gatehouse/session/v1/session_settings_service_pb.js";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.js";
 import { AdminService } from "../../src/gen/zitadel/admin/v1/admin_service_pb.js";
 import { IdentityProviderService } from "../../src/gen/zitadel/idp/v2/idp_service_pb.js";
+import { InternalPermissionService } from "../../src/gen/zitadel/internal_permission/v2/internal_permission_service_pb.js";
 import { ManagementService } from "../../src/gen/zitadel/management/v1/management_service_pb.js";
 import { OrganizationService } from "../../src/gen/zitadel/org/v2/org_service_pb.js";
 import { SessionService } from "../../src/gen/zitadel/session/v2/session_service_pb.js";
+import { SessionService as SessionServiceV2Beta } from "../../src/gen/zitadel/session/v2beta/session_service_pb.js";
 import { SettingsService } from "../../src/gen/zitadel/settings/v2/settings_service_pb.js";
 import { UserService } from "../../src/gen/zitadel/user/v2/user_service_pb.js";
 
 const services: DescService[] = [
   SessionService,
+  SessionServiceV2Beta,
   SessionControlService,
+  SessionSettingsService,
   UserService,
   OrganizationService,
+  InternalPermissionService,
   IdentityProviderService,
   SettingsService,
   AdminService,

@@ -5,7 +5,8 @@ import { delimitedTag, valueTag } from "./wire-types.ts";
 
 /**
  * Messages in the binary format, byte for byte as `toBinary` of protobuf-es has them, which takes two new buffers of a
- * kind that costs V8 more than all the rest for each. @returns undefined for a message left to protobuf-es
+ * kind that costs V8 more than all the rest for each.
+ * @returns undefined for a message left to protobuf-es
  */
 export function binaryEncoder(schema: DescMessage): (message: Message) => Uint8Array | undefined {
   const write = messageWriter(schema);
